@@ -1,0 +1,110 @@
+// The configuration after validation: complete, frozen, in the units that the code works with. `schema.ts` makes it
+// from what people write; nothing else does.
+
+import type { Algorithm } from '../crypto/algorithms.ts';
+import type { TrafficSelector } from '../ipsec/selector.ts';
+
+export interface Config {
+  readonly listen: {
+    /** Local addresses to bind; the wildcards by default. */
+    readonly addresses: readonly string[];
+    /** UDP ports, 500 and 4500 by default; 0 takes a free one. */
+    readonly port: number;
+    readonly nattPort: number;
+  };
+  /** `auto`: engine where the addon and the privilege are there, else portable. */
+  readonly dataPlane: 'auto' | 'engine' | 'portable' | 'memory';
+  readonly tun: { readonly name: string; readonly mtu: number };
+  readonly routes: { readonly install: boolean; readonly table: number; readonly priority: number; readonly mark: number };
+  readonly retransmit: {
+    /** RFC 7296 §2.4: first wait, growth, how many times the same bytes are sent again, and the share of jitter (0 to 1). */
+    readonly timeoutMs: number;
+    readonly base: number;
+    readonly tries: number;
+    readonly jitter: number;
+  };
+  readonly limits: Limits;
+  readonly natKeepaliveMs: number;
+  readonly connections: Readonly<Record<string, Connection>>;
+}
+
+export interface Limits {
+  /** Half-open IKE SAs from which on a COOKIE is asked for (RFC 7296 §2.6). */
+  readonly cookieThreshold: number;
+  /** Half-open IKE SAs in all, and from one address; further requests are dropped and counted. */
+  readonly halfOpen: number;
+  readonly halfOpenPerAddress: number;
+  /** A responder forgets an IKE SA that is not authenticated after this. */
+  readonly halfOpenTimeoutMs: number;
+  readonly ikeSas: number;
+  readonly childSasPerIkeSa: number;
+  /** Packets that wait for one trap policy. */
+  readonly heldPackets: number;
+}
+
+export interface Connection {
+  readonly name: string;
+  /** `%any` answers any address and never initiates. */
+  readonly localAddress: string | undefined;
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number;
+  readonly remoteNattPort: number;
+  readonly local: Peer;
+  readonly remote: Peer;
+  readonly proposals: readonly ProposalConfig[];
+  readonly children: Readonly<Record<string, ChildConfig>>;
+  /** Ask for UDP encapsulation even without a NAT. */
+  readonly encap: boolean;
+  /** 0 turns the timer off. Rekeying starts at `rekeyTimeMs` less a random part of `rekeyJitterMs`; `overTimeMs` later the SA ends. */
+  readonly rekeyTimeMs: number;
+  readonly rekeyJitterMs: number;
+  readonly overTimeMs: number;
+  /** Liveness check after this long without an authenticated message or packet from the peer; 0: none. */
+  readonly dpdDelayMs: number;
+  /** What a new IKE SA with the same identities does to the old one. */
+  readonly unique: 'replace' | 'keep' | 'never';
+  /** Pause before an IKE SA that must be up is tried again after a failure; doubles up to ten times this. */
+  readonly retryMs: number;
+}
+
+export interface Peer {
+  /** `undefined`: own address (local), any identity (remote). */
+  readonly id: Identity | undefined;
+  readonly auth: { readonly psk: Uint8Array };
+}
+
+/** An identity as it is on the wire (RFC 7296 §3.5): type number and octets, with the text it was written as. */
+export interface Identity {
+  readonly idType: number;
+  readonly data: Uint8Array;
+  readonly text: string;
+}
+
+/** One proposal: for each kind of transform the choices, best first. A kind without a choice is not offered. */
+export interface ProposalConfig {
+  readonly text: string;
+  readonly encr: readonly Extract<Algorithm, { kind: 'encr' }>[];
+  readonly prf: readonly Extract<Algorithm, { kind: 'prf' }>[];
+  readonly integ: readonly Extract<Algorithm, { kind: 'integ' }>[];
+  readonly ke: readonly Extract<Algorithm, { kind: 'ke' }>[];
+  readonly esn: readonly Extract<Algorithm, { kind: 'esn' }>[];
+}
+
+export interface ChildConfig {
+  readonly name: string;
+  /** Empty: the connection's own outer address, known when the IKE SA is (`dynamic` in swanctl). */
+  readonly localTs: readonly TrafficSelector[];
+  readonly remoteTs: readonly TrafficSelector[];
+  readonly espProposals: readonly ProposalConfig[];
+  readonly mode: 'tunnel';
+  /** `start`: up as long as the gateway runs. `trap`: up when a packet asks. */
+  readonly start: 'none' | 'start' | 'trap';
+  readonly rekeyTimeMs: number;
+  readonly rekeyJitterMs: number;
+  /** Hard end of a Child SA that was not rekeyed in time; 0: none. */
+  readonly lifeTimeMs: number;
+  readonly dpdAction: 'clear' | 'trap' | 'restart';
+  /** After the peer deleted it. */
+  readonly closeAction: 'none' | 'trap' | 'start';
+  readonly replayWindow: number;
+}

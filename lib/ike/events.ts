@@ -1,0 +1,97 @@
+// What the negotiation tells the outside: one discriminated union, the same for the public API, logs and simulation.
+
+import type { Endpoint } from '../net/address.ts';
+import type { FailureReport } from './failure.ts';
+
+export type IkeEvent =
+  | { readonly type: 'ike-up'; readonly ike: IkeSaInfo }
+  | { readonly type: 'ike-down'; readonly ike: IkeSaInfo; readonly reason: DownReason }
+  | { readonly type: 'child-up'; readonly child: ChildSaInfo }
+  | { readonly type: 'child-down'; readonly child: ChildSaInfo; readonly reason: DownReason }
+  /** The old SA is replaced; it goes without a `down` event. */
+  | { readonly type: 'ike-rekeyed'; readonly old: IkeSaInfo; readonly ike: IkeSaInfo }
+  | { readonly type: 'child-rekeyed'; readonly old: ChildSaInfo; readonly child: ChildSaInfo }
+  | { readonly type: 'failed'; readonly report: FailureReport }
+  /** One message sent or received, retransmissions marked: what `npm start` and `--trace` print. */
+  | { readonly type: 'message'; readonly message: MessageTrace }
+  /** Key material for tshark; only made when the gateway has a key log. SECRET. */
+  | { readonly type: 'keys'; readonly keys: KeyLogEntry };
+
+export type DownReason = 'deleted' | 'deleted-by-peer' | 'dead-peer' | 'expired' | 'replaced' | 'closed' | 'failed';
+
+export interface IkeSaInfo {
+  readonly id: number;
+  readonly connection: string;
+  readonly role: 'initiator' | 'responder';
+  readonly state: 'connecting' | 'established' | 'rekeying' | 'rekeyed' | 'deleting';
+  /** 16 hexadecimal digits each. */
+  readonly initiatorSpi: string;
+  readonly responderSpi: string;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly localId: string;
+  readonly remoteId: string;
+  /** swanctl notation, for example `aes128gcm16-prfsha256-curve25519`. */
+  readonly proposal: string;
+  readonly natDetected: { readonly local: boolean; readonly remote: boolean };
+  readonly establishedAtMs: number;
+}
+
+export interface ChildSaInfo {
+  readonly id: number;
+  readonly ikeId: number;
+  readonly connection: string;
+  readonly name: string;
+  readonly state: 'installing' | 'established' | 'rekeying' | 'rekeyed' | 'deleting';
+  /** 8 hexadecimal digits each; `in` is ours, `out` the peer's. */
+  readonly spis: { readonly in: string; readonly out: string };
+  /** Ids of the two SAs in the data plane, and of their policy. */
+  readonly saIds: { readonly in: number; readonly out: number };
+  readonly policyId: number;
+  readonly localTs: readonly string[];
+  readonly remoteTs: readonly string[];
+  readonly proposal: string;
+  readonly encap: boolean;
+  readonly establishedAtMs: number;
+}
+
+export interface MessageTrace {
+  readonly direction: 'sent' | 'received';
+  readonly atMs: number;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** `IKE_SA_INIT`, `IKE_AUTH`, ... */
+  readonly exchange: string;
+  readonly messageId: number;
+  readonly response: boolean;
+  readonly retransmission: boolean;
+  /** Names in order, notifies with theirs: `SA`, `KE`, `N(NAT_DETECTION_SOURCE_IP)`. Payloads inside SK stand after `SK`. */
+  readonly payloads: readonly string[];
+  readonly initiatorSpi: string;
+  readonly responderSpi: string;
+  readonly lengthBytes: number;
+}
+
+export type KeyLogEntry =
+  | {
+      readonly kind: 'ike';
+      readonly initiatorSpi: string;
+      readonly responderSpi: string;
+      /** Names of the algorithm table; `integrity` is undefined with an AEAD. */
+      readonly encryption: string;
+      readonly integrity: string | undefined;
+      readonly skEi: Uint8Array;
+      readonly skEr: Uint8Array;
+      readonly skAi: Uint8Array;
+      readonly skAr: Uint8Array;
+    }
+  | {
+      readonly kind: 'esp';
+      readonly source: string;
+      readonly destination: string;
+      readonly spi: string;
+      readonly encryption: string;
+      readonly integrity: string | undefined;
+      readonly encryptionKey: Uint8Array;
+      readonly integrityKey: Uint8Array;
+    };

@@ -1,0 +1,125 @@
+// The data plane as the negotiation sees it: SPIs, SAs and policies go in, rare events come out. Traffic never passes here.
+// Drivers: engine (C++), portable (WASM over node:dgram), memory (tests and simulation); xfrm and pfkey later.
+// Calls that a kernel would answer later take a `done` callback; a driver may call it before it returns.
+
+import type { EncryptionAlgorithm, IntegrityAlgorithm } from '../crypto/algorithms.ts';
+import type { ErrorInfo, Result } from '../errors.ts';
+import type { Endpoint } from '../net/address.ts';
+import type { TrafficSelector } from './selector.ts';
+
+export interface DataPlane {
+  readonly name: 'engine' | 'portable' | 'memory' | 'xfrm' | 'pfkey';
+  /** True where ESP travels only inside UDP: the negotiation then asks for encapsulation as if a NAT were there. */
+  readonly udpEncapsulationOnly: boolean;
+
+  /** Where events go. Set once, before anything else. */
+  onEvent(listener: (event: DataPlaneEvent) => void): void;
+
+  /** Reserves an inbound SPI (256 to 2^32-1) that no inbound SA of this host has. Freed by `releaseSpi` or `deleteSa`. */
+  allocateSpi(done: (result: Result<number>) => void): void;
+  releaseSpi(spi: number): void;
+
+  /**
+   * Installs one direction of a Child SA. Inbound SAs are keyed by `spi` alone, outbound ones by `id`. The newest outbound
+   * SA of a policy carries its traffic; when that is deleted the one before it does.
+   */
+  addSa(sa: SaParameters, done: (error?: ErrorInfo) => void): void;
+  /** Changes the outer addresses of an SA (NAT mapping, path change). Keys, counters and window stay. */
+  updateSa(id: number, path: { readonly local: Endpoint; readonly remote: Endpoint }): void;
+  /** Removes an SA and wipes its keys. Unknown ids are ignored. */
+  deleteSa(id: number): void;
+  /** Counters of an installed SA, undefined when there is none. */
+  querySa(id: number): SaCounters | undefined;
+
+  /** Adds a policy with its routes. Packets that match none of the policies are not ours: never sent in clear from the TUN device. */
+  addPolicy(policy: Policy, done: (error?: ErrorInfo) => void): void;
+  deletePolicy(id: number): void;
+
+  /** Sums over all SAs, and drops by cause. */
+  stats(): DataPlaneStats;
+
+  /** Removes every SA, policy, route and device that this instance made. */
+  close(): Promise<void>;
+}
+
+export interface SaParameters {
+  /** Chosen by the negotiation, unique in the gateway for both directions. */
+  readonly id: number;
+  readonly direction: 'in' | 'out';
+  readonly protocol: 'esp';
+  readonly mode: 'tunnel';
+  /** The SPI in the packets: ours for `in`, the peer's for `out`. */
+  readonly spi: number;
+  /** The policy that this SA serves. */
+  readonly policyId: number;
+  /** Outer addresses; UDP ports when `udpEncapsulation`. */
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly udpEncapsulation: boolean;
+  readonly encryption: EncryptionAlgorithm;
+  /** `keyBits / 8 + saltBytes` bytes: key, then salt. The driver copies it. */
+  readonly encryptionKey: Uint8Array;
+  /** Absent with an AEAD. */
+  readonly integrity?: IntegrityAlgorithm;
+  readonly integrityKey?: Uint8Array;
+  /** Extended (64-bit) sequence numbers (RFC 4303 §2.2.1). */
+  readonly esn: boolean;
+  /** Packets; 0 turns replay protection off. Inbound only. */
+  readonly replayWindow: number;
+  /** Inner packets of this SA: source in `localTs` and destination in `remoteTs` for `out`, the reverse for `in`. */
+  readonly localTs: readonly TrafficSelector[];
+  readonly remoteTs: readonly TrafficSelector[];
+}
+
+/**
+ * An outbound policy: inner packets from `localTs` to `remoteTs` belong to it. With an SA (see `addSa`) they are encrypted.
+ * Without one, `trap` holds the first packets and raises `acquire`; `protect` drops and counts them.
+ */
+export interface Policy {
+  readonly id: number;
+  readonly kind: 'protect' | 'trap';
+  /** Lower wins. A Child SA's own selectors stand before the trap that brought it up. */
+  readonly priority: number;
+  readonly localTs: readonly TrafficSelector[];
+  readonly remoteTs: readonly TrafficSelector[];
+}
+
+/** A packet in selector form: what a trap saw. */
+export interface PacketSummary {
+  readonly protocol: number;
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  /** 0 where the protocol has none. ICMP: type and code as selectors hold them, in `sourcePort`. */
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+}
+
+export type DataPlaneEvent =
+  /** A held packet wants an SA. Raised once per policy until an SA comes or `releaseHeld` time has passed. */
+  | { readonly type: 'acquire'; readonly policyId: number; readonly packet: PacketSummary }
+  /** The sequence number or a lifetime is near its end (soft) or spent (hard: the SA no longer sends). */
+  | { readonly type: 'expire'; readonly saId: number; readonly hard: boolean }
+  /** An authenticated packet came from a new outer address (RFC 7296 §2.23). */
+  | { readonly type: 'mapping'; readonly saId: number; readonly remote: Endpoint };
+
+export interface SaCounters {
+  readonly packets: number;
+  readonly bytes: number;
+  /** The highest sequence number sent or accepted. */
+  readonly sequence: number;
+  /** Milliseconds on the runtime's clock of the last packet; 0 when there was none. */
+  readonly lastUsedMs: number;
+  /** Inbound packets that failed, by cause. */
+  readonly replayDrops: number;
+  readonly integrityDrops: number;
+  readonly selectorDrops: number;
+}
+
+export interface DataPlaneStats {
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Dropped packets by cause (`no-sa`, `replay`, `integrity`, `selector`, `no-policy`, `held-overflow`, `malformed`, ...). */
+  readonly drops: Readonly<Record<string, number>>;
+}
