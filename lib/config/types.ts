@@ -15,7 +15,12 @@ export interface Config {
   /** `auto`: engine where the addon and the privilege are there, else portable. */
   readonly dataPlane: 'auto' | 'engine' | 'portable' | 'memory';
   readonly tun: { readonly name: string; readonly mtu: number };
-  readonly routes: { readonly install: boolean; readonly table: number; readonly priority: number; readonly mark: number };
+  readonly routes: {
+    readonly install: boolean;
+    readonly table: number;
+    readonly priority: number;
+    readonly mark: number;
+  };
   readonly retransmit: {
     /** RFC 7296 §2.4: first wait, growth, how many times the same bytes are sent again, and the share of jitter (0 to 1). */
     readonly timeoutMs: number;

@@ -1,0 +1,135 @@
+// Identities: who a peer says it is (RFC 7296 §3.5). Text from the configuration becomes a type number and octets here,
+// octets from the wire become text that is safe to print, and the two are compared. Certificates and EAP build on this.
+//
+// Text notation: `192.0.2.1` and `2001:db8::1` (ID_IPV4_ADDR, ID_IPV6_ADDR), `hq.example.com` (ID_FQDN),
+// `alice@example.com` (ID_RFC822_ADDR), `keyid:anything` or `keyid:0x00ff` (ID_KEY_ID); `fqdn:` and `email:` in front
+// force those types; `#TYPE:HEX` is any other one, and any octets that do not fit their type's notation.
+
+import { fromHex, toHex } from '../bytes.ts';
+import type { Identity } from '../config/types.ts';
+import { fail, ok, type Result } from '../errors.ts';
+import { formatAddress, parseAddress } from '../net/address.ts';
+
+/** Identification types (RFC 7296 §3.5; ID_NULL is RFC 7619 §2). */
+export const IdType = {
+  IPV4_ADDR: 1,
+  FQDN: 2,
+  RFC822_ADDR: 3,
+  IPV6_ADDR: 5,
+  DER_ASN1_DN: 9,
+  DER_ASN1_GN: 10,
+  KEY_ID: 11,
+  NULL: 13,
+} as const;
+
+/** The longest identity that is read from a configuration, in octets; certificates' names fit many times over. */
+const MAX_IDENTITY_BYTES = 1024;
+
+const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]*)(?:\.[A-Za-z0-9_-]+)*\.?$/;
+const MAIL_ADDRESS = /^[^\s@\x00-\x20\x7f]+@[^\s@\x00-\x20\x7f]+$/;
+/** A mistyped address would pass for a host name. */
+const NUMERIC = /^[\d.]+$/;
+/** What may stand in a text without being escaped: printable ASCII. */
+const PRINTABLE = /^[\x20-\x7e]+$/;
+
+/** Reads the notation above. Fails with `bad-identity` and a sentence that says how to write what was probably meant. */
+export function parseIdentity(text: string): Result<Identity> {
+  if (text === '') return fail('bad-identity', 'an identity cannot be empty');
+  const generic = /^#(\d{1,3}):((?:[0-9a-fA-F]{2})*)$/.exec(text);
+  if (generic !== null && Number(generic[1]) >= 1 && Number(generic[1]) <= 255)
+    return bounded(identityFrom(Number(generic[1]), fromHex(generic[2])));
+  const address = parseAddress(text);
+  if (address !== undefined) return ok(identityFromAddress(address));
+  if (text.startsWith('keyid:')) return parseKeyId(text.slice('keyid:'.length));
+  if (text.startsWith('fqdn:')) return parseName(text.slice('fqdn:'.length), IdType.FQDN);
+  if (text.startsWith('email:')) return parseName(text.slice('email:'.length), IdType.RFC822_ADDR);
+  if (text.includes('@')) return parseName(text, IdType.RFC822_ADDR);
+  if (/^[A-Za-z]+\s*=/.test(text))
+    return fail(
+      'bad-identity',
+      `"${text}" is a distinguished name; with a pre-shared key use an address, FQDN, email or keyid:`,
+    );
+  if (NUMERIC.test(text))
+    return fail(
+      'bad-identity',
+      `"${text}" looks like an IPv4 address but is none; write fqdn:${text} if it is a name`,
+    );
+  return parseName(text, IdType.FQDN);
+}
+
+/** An identity from its octets on the wire; its text is safe to print and {@link parseIdentity} reads it back. */
+export function identityFrom(idType: number, data: Uint8Array): Identity {
+  return { idType, data, text: formatIdentity(idType, data) };
+}
+
+/** The identity of an IP address, in text or as 4 or 16 octets. Throws a TypeError when it is none. */
+export function identityFromAddress(address: string | Uint8Array): Identity {
+  const data = typeof address === 'string' ? parseAddress(address) : address;
+  if (data === undefined) throw new TypeError(`not an IP address: ${String(address)}`);
+  return identityFrom(data.length === 4 ? IdType.IPV4_ADDR : IdType.IPV6_ADDR, data);
+}
+
+/** Writes octets in the notation above. Never fails, and never lets control characters through. */
+export function formatIdentity(idType: number, data: Uint8Array): string {
+  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
+  if (idType === IdType.IPV4_ADDR && data.length === 4) return formatAddress(data);
+  if (idType === IdType.IPV6_ADDR && data.length === 16) return formatAddress(data);
+  if (idType === IdType.FQDN && HOST_NAME.test(text)) return NUMERIC.test(text) ? `fqdn:${text}` : text;
+  if (idType === IdType.RFC822_ADDR && MAIL_ADDRESS.test(text) && PRINTABLE.test(text))
+    return /^(?:keyid|fqdn|email):/.test(text) ? `email:${text}` : text;
+  if (idType === IdType.KEY_ID && data.length > 0)
+    return PRINTABLE.test(text) && !text.startsWith('0x') ? `keyid:${text}` : `keyid:0x${toHex(data)}`;
+  return `#${idType}:${toHex(data)}`;
+}
+
+/**
+ * Whether the identity that a peer proved is the one expected; `undefined` expects none in particular. Types must be the
+ * same; names are compared without regard to ASCII case (RFC 4945 §3.1.2, §3.1.3), all else octet by octet.
+ */
+export function matchIdentity(
+  expected: Identity | undefined,
+  actual: Pick<Identity, 'idType' | 'data'>,
+): boolean {
+  if (expected === undefined) return true;
+  if (expected.idType !== actual.idType || expected.data.length !== actual.data.length) return false;
+  const fold = expected.idType === IdType.FQDN || expected.idType === IdType.RFC822_ADDR;
+  return expected.data.every((octet, i) =>
+    fold ? lowerCase(octet) === lowerCase(actual.data[i]) : octet === actual.data[i],
+  );
+}
+
+function parseKeyId(value: string): Result<Identity> {
+  if (value === '') return fail('bad-identity', 'keyid: has nothing behind it');
+  if (!value.startsWith('0x')) return bounded(identityFrom(IdType.KEY_ID, new TextEncoder().encode(value)));
+  const digits = value.slice(2);
+  if (digits === '' || !/^(?:[0-9a-fA-F]{2})+$/.test(digits))
+    return fail(
+      'bad-identity',
+      `"keyid:${value}" has something else than pairs of hexadecimal digits behind 0x`,
+    );
+  return bounded(identityFrom(IdType.KEY_ID, fromHex(digits)));
+}
+
+function parseName(text: string, idType: typeof IdType.FQDN | typeof IdType.RFC822_ADDR): Result<Identity> {
+  const valid =
+    idType === IdType.FQDN ? HOST_NAME.test(text) : MAIL_ADDRESS.test(text) && PRINTABLE.test(text);
+  if (!valid)
+    return fail(
+      'bad-identity',
+      `"${text}" is not ${idType === IdType.FQDN ? 'a host name' : 'an email address'}; write keyid:${text} to send it as opaque octets`,
+    );
+  return bounded(identityFrom(idType, new TextEncoder().encode(text)));
+}
+
+function bounded(identity: Identity): Result<Identity> {
+  return identity.data.length <= MAX_IDENTITY_BYTES
+    ? ok(identity)
+    : fail(
+        'bad-identity',
+        `an identity has at most ${MAX_IDENTITY_BYTES} octets, this one has ${identity.data.length}`,
+      );
+}
+
+function lowerCase(octet: number): number {
+  return octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet;
+}

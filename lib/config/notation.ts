@@ -1,0 +1,216 @@
+// How single values are written: one notation a kind (duration, address, key, proposal, ...), each a function from what
+// stands in the configuration to a typed value. The rows of schema.ts are made of these; nothing here knows option names.
+
+import { parseIdentity } from '../auth/identity.ts';
+import { fromHex } from '../bytes.ts';
+import { parseSelector, type TrafficSelector } from '../ipsec/selector.ts';
+import { formatAddress, parseAddress } from '../net/address.ts';
+import { parseProposal } from './proposal.ts';
+import type { Identity, ProposalConfig } from './types.ts';
+
+/** Reads one kind of value. `expected` completes "expected ..." in messages and names the kind in the documentation. */
+export interface Notation<Out, In> {
+  readonly expected: string;
+  /** The value never appears in a message. */
+  readonly secret?: true;
+  /** Returns the value, or a {@link Refusal}. */
+  readonly read: (input: unknown) => Out | Refusal;
+  /** What people may write; exists for the compiler alone. */
+  readonly written?: In;
+}
+
+/** The value is no good; `reason` is a sentence, the value in it, where "expected ..." says too little. */
+export class Refusal {
+  readonly reason: string | undefined;
+
+  constructor(reason?: string) {
+    this.reason = reason;
+  }
+}
+
+const refused = new Refusal();
+
+export const flag: Notation<boolean, boolean> = {
+  expected: 'true or false',
+  read: (input) => (typeof input === 'boolean' ? input : refused),
+};
+
+/** One of a few words. */
+export function oneOf<const W extends string>(...words: readonly W[]): Notation<W, W> {
+  return {
+    expected: words.map((word) => `"${word}"`).join(' or '),
+    read: (input) => words.find((word) => word === input) ?? refused,
+  };
+}
+
+/** A whole number between two bounds, both inclusive. */
+export function integer(least: number, most: number): Notation<number, number> {
+  return {
+    expected: `a whole number from ${least} to ${most}`,
+    read: (input) =>
+      typeof input === 'number' && Number.isInteger(input) && input >= least && input <= most
+        ? input
+        : refused,
+  };
+}
+
+/** A number between two bounds, both inclusive. */
+export function decimal(least: number, most: number): Notation<number, number> {
+  return {
+    expected: `a number from ${least} to ${most}`,
+    read: (input) => (typeof input === 'number' && input >= least && input <= most ? input : refused),
+  };
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  '': 1000,
+};
+
+/** A time between two bounds in milliseconds, both inclusive; the value is in milliseconds. */
+export function duration(leastMs: number, mostMs: number): Notation<number, number | string> {
+  return {
+    expected: `a time from ${writeMs(leastMs)} to ${writeMs(mostMs)}, as seconds or like "90s", "30m", "4h"`,
+    read(input) {
+      const match = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d|)$/.exec(
+        typeof input === 'string' ? input.trim() : '',
+      );
+      const seconds = typeof input === 'number' ? input * 1000 : undefined;
+      const ms = Math.round(seconds ?? (match === null ? Number.NaN : Number(match[1]) * UNIT_MS[match[2]]));
+      return ms >= leastMs && ms <= mostMs ? ms : refused;
+    },
+  };
+}
+
+/** An IP address in canonical text; with `any`, the word `%any` gives undefined. */
+export function address(any: 'any'): Notation<string | undefined, string>;
+export function address(): Notation<string, string>;
+export function address(any?: 'any'): Notation<string | undefined, string> {
+  return {
+    expected: any === undefined ? 'an IPv4 or IPv6 address' : 'an IPv4 or IPv6 address, or "%any"',
+    read(input) {
+      if (typeof input !== 'string') return refused;
+      if (any !== undefined && input === '%any') return undefined;
+      const bytes = parseAddress(input);
+      if (bytes !== undefined) return formatAddress(bytes);
+      return /^[A-Za-z][A-Za-z0-9.-]*$/.test(input)
+        ? new Refusal(`"${input}" is a host name, which is not looked up; write its address`)
+        : refused;
+    },
+  };
+}
+
+export const identity: Notation<Identity | undefined, string> = {
+  expected: 'an IP address, a host name, an email address, "keyid:..." or "%any"',
+  read(input) {
+    if (typeof input !== 'string') return refused;
+    if (input === '%any') return undefined;
+    const parsed = parseIdentity(input);
+    return parsed.ok ? parsed.value : new Refusal(parsed.error.message);
+  },
+};
+
+/** The longest pre-shared key, in bytes. */
+const MAX_PSK_BYTES = 1024;
+
+export const preSharedKey: Notation<Uint8Array, string | Uint8Array> = {
+  expected: `1 to ${MAX_PSK_BYTES} bytes as text, "0x" and hexadecimal digits, "0s" and base64, or a Uint8Array`,
+  secret: true,
+  read(input) {
+    const bytes = keyBytes(input);
+    return bytes !== undefined && bytes.length >= 1 && bytes.length <= MAX_PSK_BYTES ? bytes : refused;
+  },
+};
+
+export const selector: Notation<TrafficSelector, string> = {
+  expected: 'an address or network such as "10.1.0.0/16", with "[tcp/443]" behind it for a protocol and port',
+  read(input) {
+    if (typeof input !== 'string') return refused;
+    const parsed = parseSelector(input);
+    return parsed.ok ? parsed.value : new Refusal(parsed.error.message);
+  },
+};
+
+/** A proposal for IKE or for ESP. */
+export function proposal(use: 'ike' | 'esp'): Notation<ProposalConfig, string> {
+  const example = use === 'ike' ? 'aes256gcm16-prfsha256-curve25519' : 'aes256gcm16-curve25519';
+  return {
+    expected: `a proposal such as "${example}"`,
+    read(input) {
+      if (typeof input !== 'string') return refused;
+      const parsed = parseProposal(input, use);
+      return parsed.ok ? parsed.value : new Refusal(parsed.error.message);
+    },
+  };
+}
+
+/** The name of a network device (Linux: 15 bytes, no `/` or white space). */
+export const deviceName: Notation<string, string> = {
+  expected: 'a device name of 1 to 15 letters, digits, ".", "_" or "-"',
+  read: (input) =>
+    typeof input === 'string' && /^[A-Za-z0-9._-]{1,15}$/.test(input) && input !== '.' && input !== '..'
+      ? input
+      : refused,
+};
+
+/** A list of values of one kind, not empty unless `least` says so. */
+export function list<Out, In>(of: Notation<Out, In>, most: number, least = 1): Notation<Out[], In[]> {
+  const expected = `a list of ${least} to ${most} entries, each ${of.expected}`;
+  return {
+    expected,
+    read(input) {
+      if (!Array.isArray(input)) return refused;
+      if (input.length < least || input.length > most)
+        return new Refusal(`it has ${input.length} entries; expected ${expected}`);
+      const out: Out[] = [];
+      for (const [i, entry] of input.entries()) {
+        const value = of.read(entry);
+        if (value instanceof Refusal)
+          return new Refusal(
+            `entry ${i + 1}: ${value.reason ?? `${showValue(entry)} is not ${of.expected}`}`,
+          );
+        out.push(value);
+      }
+      return out;
+    },
+  };
+}
+
+/** A value for a message: short, one line, and only its kind where it is no plain value. */
+export function showValue(value: unknown): string {
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);
+  if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value);
+  return showKind(value);
+}
+
+/** The kind of a value, for places where the value itself could be a secret. */
+export function showKind(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+/** Milliseconds in the notation that {@link duration} reads, in the largest unit that divides them. */
+export function writeMs(ms: number): string {
+  if (ms === 0) return '0';
+  const unit = (['d', 'h', 'm', 's'] as const).find((name) => ms % UNIT_MS[name] === 0) ?? 'ms';
+  return `${ms / UNIT_MS[unit]}${unit}`;
+}
+
+function keyBytes(input: unknown): Uint8Array | undefined {
+  if (input instanceof Uint8Array) return Uint8Array.from(input);
+  if (typeof input !== 'string') return undefined;
+  if (input.startsWith('0x'))
+    return /^(?:[0-9a-fA-F]{2})+$/.test(input.slice(2)) ? fromHex(input.slice(2)) : undefined;
+  if (!input.startsWith('0s')) return new TextEncoder().encode(input);
+  const text = input.slice(2);
+  // Buffer skips what is not base64; a key with a slip in it must not become another key.
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text) || text.replace(/=+$/, '').length % 4 === 1) return undefined;
+  return Uint8Array.from(Buffer.from(text, 'base64'));
+}

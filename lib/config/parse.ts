@@ -1,0 +1,262 @@
+// parseConfig: what people write -> rows (schema.ts) -> rules that span several rows -> the frozen Config of types.ts.
+// The first thing wrong becomes one ConfigError that names the path, the value (never a secret) and what was expected.
+
+import type { z } from 'zod';
+import { ConfigError } from '../errors.ts';
+import { parseAddress } from '../net/address.ts';
+import { showKind } from './notation.ts';
+import { type ConfigRows, configSchema } from './schema.ts';
+import { closest } from './suggest.ts';
+import type { ChildConfig, Config, Connection, Peer } from './types.ts';
+
+export type { ConfigInput } from './schema.ts';
+
+type ConnectionRows = ConfigRows['connections'][string];
+type ChildRows = ConnectionRows['children'][string];
+
+/** Connections and children are named in logs, commands and file names. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+const MAX_CONNECTIONS = 10_000;
+const MAX_CHILDREN = 1000;
+
+/** swanctl's words for what stands elsewhere or is named otherwise here. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  psk: 'remote.auth.psk',
+  secret: 'remote.auth.psk',
+  startaction: 'start',
+  localaddrs: 'local.address',
+  remoteaddrs: 'remote.address',
+  remoteport: 'remote.port',
+  randtime: 'rekeyJitter',
+  reauthtime: 'rekeyTime',
+};
+
+/**
+ * Validates a configuration and fills in what was left out. Throws a {@link ConfigError} whose message begins with the
+ * path of the first mistake; unknown options are mistakes. The result is complete and frozen.
+ */
+export function parseConfig(input: unknown): Config {
+  checkNames(input);
+  const parsed = configSchema.safeParse(input);
+  if (!parsed.success) throw explain(parsed.error.issues, input);
+  return deepFreeze(toConfig(parsed.data));
+}
+
+function toConfig(rows: ConfigRows): Config {
+  const { listen } = rows;
+  if (listen.port === listen.nattPort && listen.port !== 0)
+    refuse('listen.nattPort', `${listen.nattPort} is the same as listen.port; expected another port`);
+  const { timeout, ...retransmit } = rows.retransmit;
+  const { halfOpenTimeout, ...limits } = rows.limits;
+  return {
+    listen: rows.listen,
+    dataPlane: rows.dataPlane,
+    tun: rows.tun,
+    routes: rows.routes,
+    retransmit: { ...retransmit, timeoutMs: timeout },
+    limits: { ...limits, halfOpenTimeoutMs: halfOpenTimeout },
+    natKeepaliveMs: rows.natKeepalive,
+    connections: mapValues(rows.connections, toConnection),
+  };
+}
+
+function toConnection(name: string, rows: ConnectionRows): Connection {
+  const path = `connections.${name}`;
+  const { local, remote } = rows;
+  if (
+    local.address !== undefined &&
+    remote.address !== undefined &&
+    family(local.address) !== family(remote.address)
+  )
+    refuse(
+      `${path}.local.address`,
+      `"${local.address}" and remote.address "${remote.address}" are not of one address family`,
+    );
+  const psk = remote.auth?.psk ?? local.auth?.psk;
+  if (psk === undefined) refuse(`${path}.remote.auth.psk`, 'is missing; expected a pre-shared key');
+  const rekeyJitterMs = rows.rekeyJitter ?? Math.round(rows.rekeyTime / 10);
+  checkJitter(path, rows.rekeyTime, rekeyJitterMs);
+  const peer = (side: typeof local | typeof remote): Peer => ({
+    id: side.id,
+    auth: { psk: side.auth?.psk ?? psk },
+  });
+  return {
+    name,
+    localAddress: local.address,
+    remoteAddress: remote.address,
+    remotePort: remote.port,
+    remoteNattPort: remote.nattPort,
+    local: peer(local),
+    remote: peer(remote),
+    proposals: rows.proposals,
+    children: mapValues(rows.children, (child, childRows) =>
+      toChild(`${path}.children.${child}`, child, childRows, remote.address),
+    ),
+    encap: rows.encap,
+    rekeyTimeMs: rows.rekeyTime,
+    rekeyJitterMs,
+    overTimeMs: rows.overTime ?? Math.round(rows.rekeyTime / 10),
+    dpdDelayMs: rows.dpdDelay,
+    unique: rows.unique,
+    retryMs: rows.retry,
+  };
+}
+
+function toChild(
+  path: string,
+  name: string,
+  rows: ChildRows,
+  remoteAddress: string | undefined,
+): ChildConfig {
+  const { start } = rows;
+  const dpdAction = rows.dpdAction ?? ({ none: 'clear', start: 'restart', trap: 'trap' } as const)[start];
+  const closeAction = rows.closeAction ?? start;
+  if (remoteAddress === undefined) {
+    // Without an address there is nobody to call.
+    if (start !== 'none')
+      refuse(
+        `${path}.start`,
+        `"${start}" is not accepted; it needs an address in remote.address, not "%any"`,
+      );
+    if (dpdAction !== 'clear')
+      refuse(`${path}.dpdAction`, `"${dpdAction}" is not accepted; it needs an address in remote.address`);
+    if (closeAction !== 'none')
+      refuse(
+        `${path}.closeAction`,
+        `"${closeAction}" is not accepted; it needs an address in remote.address`,
+      );
+  }
+  const rekeyJitterMs = rows.rekeyJitter ?? Math.round(rows.rekeyTime / 10);
+  checkJitter(path, rows.rekeyTime, rekeyJitterMs);
+  const lifeTimeMs = rows.lifeTime ?? Math.round(rows.rekeyTime * 1.1);
+  if (lifeTimeMs !== 0 && lifeTimeMs <= rows.rekeyTime)
+    refuse(
+      `${path}.lifeTime`,
+      `${lifeTimeMs / 1000} s is not accepted; expected more than rekeyTime (${rows.rekeyTime / 1000} s), or 0`,
+    );
+  return {
+    name,
+    localTs: rows.localTs,
+    remoteTs: rows.remoteTs,
+    espProposals: rows.espProposals,
+    mode: rows.mode,
+    start,
+    rekeyTimeMs: rows.rekeyTime,
+    rekeyJitterMs,
+    lifeTimeMs,
+    dpdAction,
+    closeAction,
+    replayWindow: rows.replayWindow,
+  };
+}
+
+function checkJitter(path: string, rekeyTimeMs: number, rekeyJitterMs: number): void {
+  if (rekeyJitterMs > rekeyTimeMs)
+    refuse(
+      `${path}.rekeyJitter`,
+      `${rekeyJitterMs / 1000} s is not accepted; expected at most rekeyTime (${rekeyTimeMs / 1000} s)`,
+    );
+}
+
+/** Names first: zod passes over `__proto__`, and a bad name would make every later path hard to read. */
+function checkNames(input: unknown): void {
+  const connections = property(input, 'connections');
+  checkEntries('connections', connections, MAX_CONNECTIONS);
+  for (const [name, connection] of entries(connections))
+    checkEntries(`connections.${name}.children`, property(connection, 'children'), MAX_CHILDREN);
+}
+
+function checkEntries(path: string, value: unknown, most: number): void {
+  const all = entries(value);
+  if (all.length > most) refuse(path, `has ${all.length} entries; expected at most ${most}`);
+  for (const [name] of all)
+    if (!NAME.test(name))
+      refuse(
+        path,
+        `${JSON.stringify(name.slice(0, 80))} is not a name; expected up to 64 letters, digits, ".", "_" or "-"`,
+      );
+}
+
+/** One error of all that zod found: a misspelt option before the missing one that it was meant to be. */
+function explain(issues: readonly z.core.$ZodIssue[], input: unknown): ConfigError {
+  const issue = issues.find((one) => one.code === 'unrecognized_keys') ?? issues[0];
+  const path = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0];
+    return error([...path, key].join('.'), `unknown option${suggestion(key, knownKeys(path))}`);
+  }
+  if (issue.code === 'invalid_type' || issue.code === 'invalid_key' || issue.code === 'invalid_element') {
+    // An object was expected: what stands there instead may be a secret in the wrong place.
+    const found = path.reduce<unknown>(property, input);
+    const what = found === undefined ? 'is missing' : `${showKind(found)} is not accepted`;
+    return error(path.join('.'), `${what}; expected an object`);
+  }
+  return error(path.join('.'), issue.message);
+}
+
+function suggestion(key: string, known: readonly string[]): string {
+  const elsewhere = ELSEWHERE[key.toLowerCase().replace(/[_-]/g, '')];
+  if (elsewhere !== undefined && !known.includes(key)) return `; did you mean "${elsewhere}"?`;
+  const near = closest(key, known);
+  return near === undefined ? `; known here are ${known.join(', ')}` : `; did you mean "${near}"?`;
+}
+
+/** The options at a path of the schema, walking through defaults and records. */
+function knownKeys(path: readonly string[]): readonly string[] {
+  let schema: z.core.$ZodType | undefined = configSchema;
+  for (const key of path) {
+    const definition: z.core.$ZodTypeDef | undefined = unwrap(schema)?._zod.def;
+    if (definition === undefined) return [];
+    schema =
+      definition.type === 'object'
+        ? (definition as z.core.$ZodObjectDef).shape[key]
+        : (definition as z.core.$ZodRecordDef).valueType;
+  }
+  const definition = unwrap(schema)?._zod.def;
+  return definition?.type === 'object' ? Object.keys((definition as z.core.$ZodObjectDef).shape) : [];
+}
+
+/** The schema inside defaults and optionals. */
+export function unwrap(schema: z.core.$ZodType | undefined): z.core.$ZodType | undefined {
+  let inner = schema;
+  while (inner !== undefined && ['optional', 'prefault'].includes(inner._zod.def.type))
+    inner = (inner._zod.def as z.core.$ZodOptionalDef).innerType;
+  return inner;
+}
+
+function refuse(path: string, message: string): never {
+  throw error(path, message);
+}
+
+function error(path: string, message: string): ConfigError {
+  return new ConfigError(path, path === '' ? `the configuration: ${message}` : `${path}: ${message}`);
+}
+
+function property(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string, unknown>)[key]
+    : undefined;
+}
+
+function entries(value: unknown): [string, unknown][] {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
+}
+
+function mapValues<A, B>(
+  record: Readonly<Record<string, A>>,
+  map: (name: string, value: A) => B,
+): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(name, value)]));
+}
+
+function family(address: string): number | undefined {
+  return parseAddress(address)?.length;
+}
+
+/** Freezes all but byte strings, which JavaScript cannot freeze. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || Object.isFrozen(value))
+    return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}

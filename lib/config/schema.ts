@@ -1,0 +1,253 @@
+// The table of options: one row each, from which the validator, the types and docs/configuration.md are made.
+// A row is a notation (what may be written), a default and one sentence. parse.ts turns the rows' values into a Config.
+
+import { z } from 'zod';
+import {
+  address,
+  decimal,
+  deviceName,
+  duration,
+  flag,
+  identity,
+  integer,
+  list,
+  type Notation,
+  oneOf,
+  preSharedKey,
+  proposal,
+  Refusal,
+  selector,
+  showKind,
+  showValue,
+} from './notation.ts';
+import { DEFAULT_ESP_PROPOSALS, DEFAULT_IKE_PROPOSALS } from './proposal.ts';
+
+/** What the documentation says of a row. */
+export interface OptionMeta {
+  readonly doc: string;
+  readonly expected?: string;
+  /** The default as it would be written, or the rule that makes it in plain words. */
+  readonly byDefault?: string;
+}
+
+/** Sentences and notations of all rows and sections, by schema. */
+export const options: z.core.$ZodRegistry<OptionMeta> = z.registry<OptionMeta>();
+
+const day = 86_400_000;
+const none = 'none';
+
+function validator<Out, In>(notation: Notation<Out, In>): z.ZodType<Out, In> {
+  const schema = z.unknown().transform((input, context) => {
+    const value = notation.read(input);
+    if (!(value instanceof Refusal)) return value;
+    const shown = notation.secret ? `${showKind(input)} (not shown)` : showValue(input);
+    const what = input === undefined ? 'is missing' : `${shown} is not accepted`;
+    const message = value.reason ?? `${what}; expected ${notation.expected}`;
+    context.issues.push({ code: 'custom', input: undefined, message });
+    return z.NEVER;
+  });
+  // zod cannot know what a notation takes in; the compiler holds users to it, `read` holds everybody.
+  return schema as unknown as z.ZodType<Out, In>;
+}
+
+function row<S extends z.ZodType>(schema: S, meta: OptionMeta): S {
+  options.add(schema, meta);
+  return schema;
+}
+
+/** A row with a default in the notation people use. */
+function option<Out, In>(notation: Notation<Out, In>, byDefault: In, doc: string) {
+  const schema = validator(notation).prefault(byDefault as Exclude<In, undefined>);
+  return row(schema, { doc, expected: notation.expected, byDefault: JSON.stringify(byDefault) });
+}
+
+/** A row that may be absent; `byDefault` says in words what holds then. */
+function derived<Out, In>(notation: Notation<Out, In>, byDefault: string, doc: string) {
+  return row(validator(notation).optional(), { doc, expected: notation.expected, byDefault });
+}
+
+/** A group of rows that may be absent as a whole. */
+function section<T extends z.core.$ZodLooseShape>(doc: string, shape: T) {
+  return row(z.strictObject(shape).prefault({} as never), { doc });
+}
+
+const auth = () =>
+  row(
+    z
+      .strictObject({
+        psk: derived(
+          preSharedKey,
+          "the other side's",
+          'Pre-shared key. Text is taken as UTF-8. One of `local.auth.psk` and `remote.auth.psk` is needed; the other is the same unless given.',
+        ),
+      })
+      .optional(),
+    { doc: 'How this side proves its identity.' },
+  );
+
+const child = z.strictObject({
+  localTs: option(list(selector, 64, 0), [], 'Traffic selectors of our side. Empty: our outer address.'),
+  remoteTs: option(
+    list(selector, 64, 0),
+    [],
+    "Traffic selectors of the peer's side. Empty: its outer address.",
+  ),
+  espProposals: option(
+    list(proposal('esp'), 16),
+    [...DEFAULT_ESP_PROPOSALS],
+    'ESP proposals, best first. With a key exchange in them the child is rekeyed with forward secrecy (PFS).',
+  ),
+  mode: option(oneOf('tunnel'), 'tunnel', 'Encapsulation of ESP.'),
+  start: option(
+    oneOf('none', 'start', 'trap'),
+    none,
+    '`start` brings the child up and keeps it up; `trap` brings it up when a packet asks; `none` waits for the peer or for `gateway.initiate()`.',
+  ),
+  rekeyTime: option(duration(0, 30 * day), '1h', 'The child is rekeyed after this time; 0 never.'),
+  rekeyJitter: derived(
+    duration(0, 30 * day),
+    'a tenth of `rekeyTime`',
+    'A random part of this is taken off `rekeyTime`, so that both sides rarely rekey at once.',
+  ),
+  lifeTime: derived(
+    duration(0, 60 * day),
+    '`rekeyTime` and a tenth; 0 without rekeying',
+    'The child ends after this time if it was not rekeyed; 0 never.',
+  ),
+  dpdAction: derived(
+    oneOf('clear', 'trap', 'restart'),
+    '`restart` with `start: "start"`, `trap` with `start: "trap"`, else `clear`',
+    'What becomes of the child when the peer is dead.',
+  ),
+  closeAction: derived(
+    oneOf('none', 'trap', 'start'),
+    'as `start`',
+    'What becomes of the child when the peer deletes it.',
+  ),
+  replayWindow: option(
+    integer(0, 4096),
+    1024,
+    'Packets that may come out of order; 0 turns replay protection off.',
+  ),
+});
+
+const connection = z.strictObject({
+  local: section('Our side.', {
+    address: option(
+      address('any'),
+      '%any',
+      'Our outer address; `%any`: whichever the route to the peer has.',
+    ),
+    id: derived(identity, 'our outer address', 'Identity that we send.'),
+    auth: auth(),
+  }),
+  remote: section("The peer's side.", {
+    address: option(
+      address('any'),
+      '%any',
+      "The peer's outer address; `%any` answers every address and never initiates.",
+    ),
+    port: option(integer(1, 65535), 500, "The peer's IKE port."),
+    nattPort: option(integer(1, 65535), 4500, "The peer's port for NAT traversal."),
+    id: derived(identity, 'any', 'Identity that the peer must prove.'),
+    auth: auth(),
+  }),
+  proposals: option(list(proposal('ike'), 16), [...DEFAULT_IKE_PROPOSALS], 'IKE proposals, best first.'),
+  encap: option(flag, false, 'Ask for UDP encapsulation even where no NAT is found.'),
+  rekeyTime: option(duration(0, 30 * day), '4h', 'The IKE SA is rekeyed after this time; 0 never.'),
+  rekeyJitter: derived(
+    duration(0, 30 * day),
+    'a tenth of `rekeyTime`',
+    'A random part of this is taken off `rekeyTime`.',
+  ),
+  overTime: derived(
+    duration(0, 30 * day),
+    'a tenth of `rekeyTime`',
+    'The IKE SA ends this long after `rekeyTime` if it was not rekeyed.',
+  ),
+  dpdDelay: option(
+    duration(0, day),
+    '30s',
+    'The peer is asked whether it lives after this time without a protected message or packet from it; 0 never.',
+  ),
+  unique: option(
+    oneOf('replace', 'keep', 'never'),
+    'replace',
+    'A new IKE SA with the same identities replaces the old one, is refused in its favour (`keep`), or stands beside it (`never`).',
+  ),
+  retry: option(
+    duration(100, day),
+    '10s',
+    'Pause before a connection that must be up is tried again; doubles with each failure, up to ten times this.',
+  ),
+  children: row(z.record(z.string(), child).prefault({}), { doc: 'The Child SAs, by name.' }),
+});
+
+/** The whole configuration as people write it. */
+export const configSchema = z.strictObject({
+  listen: section('The sockets of IKE.', {
+    addresses: option(list(address(), 64), ['0.0.0.0', '::'], 'Local addresses to bind.'),
+    port: option(integer(0, 65535), 500, 'UDP port of IKE; 0 takes a free one.'),
+    nattPort: option(integer(0, 65535), 4500, 'UDP port of IKE and ESP behind NAT; 0 takes a free one.'),
+  }),
+  dataPlane: option(
+    oneOf('auto', 'engine', 'portable', 'memory'),
+    'auto',
+    '`engine` (C++, TUN device, needs CAP_NET_ADMIN), `portable` (WASM, packets through the API), `memory` (tests: carries nothing); `auto` takes the engine where it works, else portable.',
+  ),
+  tun: section('The TUN device of the engine.', {
+    name: option(deviceName, 'ike0', 'Name of the device.'),
+    mtu: option(integer(1280, 65535), 1400, 'Largest inner packet in bytes.'),
+  }),
+  routes: section('Routes for the remote selectors (engine).', {
+    install: option(flag, true, 'Whether to make them; they go when the gateway closes.'),
+    table: option(integer(1, 0x7fffffff), 4500, 'Routing table of their own.'),
+    priority: option(integer(1, 32765), 4500, 'Priority of the rule that leads to the table.'),
+    mark: option(
+      integer(1, 0x7fffffff),
+      4500,
+      "Firewall mark of the gateway's own packets, which keeps them out of that table.",
+    ),
+  }),
+  retransmit: section(
+    'When a request is sent again (RFC 7296 §2.4): after `timeout`, then `base` times longer each time.',
+    {
+      timeout: option(duration(50, 60_000), '2s', 'First wait.'),
+      base: option(decimal(1, 5), 1.8, 'Growth of the wait.'),
+      tries: option(
+        integer(0, 20),
+        6,
+        'How many times the request is sent again before the peer counts as dead.',
+      ),
+      jitter: option(decimal(0, 1), 0.1, 'Share of each wait that is random.'),
+    },
+  ),
+  limits: section('Bounds that keep a flood from filling memory.', {
+    cookieThreshold: option(
+      integer(0, 1_000_000),
+      32,
+      'Half-open IKE SAs from which on a cookie is asked for (RFC 7296 §2.6); 0 always asks.',
+    ),
+    halfOpen: option(integer(1, 1_000_000), 2048, 'Half-open IKE SAs in all; further requests are dropped.'),
+    halfOpenPerAddress: option(integer(1, 1_000_000), 64, 'Half-open IKE SAs from one address.'),
+    halfOpenTimeout: option(
+      duration(1000, 600_000),
+      '30s',
+      'A responder forgets an IKE SA that did not authenticate within this time.',
+    ),
+    ikeSas: option(integer(1, 1_000_000), 10_000, 'IKE SAs in all.'),
+    childSasPerIkeSa: option(integer(1, 10_000), 128, 'Child SAs on one IKE SA.'),
+    heldPackets: option(integer(0, 10_000), 32, 'Packets that wait for one trap policy.'),
+  }),
+  natKeepalive: option(
+    duration(0, day),
+    '20s',
+    'Pause between NAT keepalives when we are behind a NAT; 0 sends none.',
+  ),
+  connections: row(z.record(z.string(), connection).prefault({}), { doc: 'The connections, by name.' }),
+});
+
+/** What {@link parseConfig} reads. */
+export type ConfigInput = z.input<typeof configSchema>;
+/** The rows' values, before rules that span several rows. */
+export type ConfigRows = z.output<typeof configSchema>;
