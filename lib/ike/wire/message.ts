@@ -44,14 +44,17 @@ export const Protocol = { NONE: 0, IKE: 1, AH: 2, ESP: 3 } as const;
 export type Payload =
   | { readonly type: 'SA'; readonly proposals: readonly WireProposal[] }
   | { readonly type: 'KE'; readonly method: number; readonly data: Uint8Array }
-  | { readonly type: 'IDi' | 'IDr'; readonly idType: number; readonly data: Uint8Array }
-  | { readonly type: 'CERT' | 'CERTREQ'; readonly encoding: number; readonly data: Uint8Array }
+  | { readonly type: 'IDi'; readonly idType: number; readonly data: Uint8Array }
+  | { readonly type: 'IDr'; readonly idType: number; readonly data: Uint8Array }
+  | { readonly type: 'CERT'; readonly encoding: number; readonly data: Uint8Array }
+  | { readonly type: 'CERTREQ'; readonly encoding: number; readonly data: Uint8Array }
   | { readonly type: 'AUTH'; readonly method: number; readonly data: Uint8Array }
   | { readonly type: 'NONCE'; readonly data: Uint8Array }
   | NotifyPayload
   | DeletePayload
   | { readonly type: 'V'; readonly data: Uint8Array }
-  | { readonly type: 'TSi' | 'TSr'; readonly selectors: readonly TrafficSelector[] }
+  | { readonly type: 'TSi'; readonly selectors: readonly TrafficSelector[] }
+  | { readonly type: 'TSr'; readonly selectors: readonly TrafficSelector[] }
   | EncryptedPayload
   | EncryptedFragmentPayload
   | { readonly type: 'CP'; readonly configType: number; readonly attributes: readonly ConfigAttribute[] }
