@@ -62,7 +62,7 @@ export function parseProposal(text: string, use: 'ike' | 'esp'): Result<Proposal
     );
   const rest = use === 'ike' ? completeIke(text, chosen, aeads > 0) : completeEsp(text, chosen);
   if (!rest.ok) return rest;
-  return ok(Object.freeze({ text: formatProposal(rest.value), ...rest.value }));
+  return ok({ text: formatProposal(rest.value), ...rest.value });
 }
 
 /** Writes transforms in the same notation, canonical names, kind by kind; `noesn` alone goes without saying. */
