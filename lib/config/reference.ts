@@ -60,14 +60,10 @@ function writeObject(lines: string[], path: string, schema: z.core.$ZodType, doc
   for (const [key, field] of Object.entries(shape)) {
     const meta = options.get(field);
     if (meta === undefined) throw new TypeError(`${path}${key} has no sentence in the table of options`);
-    const type = unwrap(field)?._zod.def.type;
-    if (type === 'object') groups.push([`${path}${key}.`, field, meta.doc]);
-    else if (type === 'record')
-      groups.push([
-        `${path}${key}.NAME.`,
-        (unwrap(field)?._zod.def as z.core.$ZodRecordDef).valueType,
-        meta.doc,
-      ]);
+    const definition = unwrap(field)?._zod.def;
+    if (definition?.type === 'object') groups.push([`${path}${key}.`, field, meta.doc]);
+    else if (definition?.type === 'record')
+      groups.push([`${path}${key}.NAME.`, (definition as z.core.$ZodRecordDef).valueType, meta.doc]);
     else
       rows.push(
         `| \`${key}\` | ${cell(meta.expected)} | ${defaultCell(meta.byDefault)} | ${cell(meta.doc)} |`,

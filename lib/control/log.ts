@@ -2,7 +2,8 @@
 // Libraries that embed a gateway pass a Log of their own; see lib/ike/runtime.ts.
 
 import { type DestinationStream, type LevelWithSilent, pino } from 'pino';
-import type { IkeEvent } from '../ike/events.ts';
+import type { ChildSaInfo, DownReason, IkeSaInfo, MessageTrace } from '../ike/events.ts';
+import type { FailureReport } from '../ike/failure.ts';
 import type { Log, LogFields } from '../ike/runtime.ts';
 import { formatTrace } from './trace.ts';
 
@@ -35,38 +36,28 @@ export function createLog(
 /** A Log that says nothing. */
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** Writes what the negotiation tells; key material is never written. */
-export function logEvent(log: Log, event: IkeEvent): void {
-  switch (event.type) {
-    case 'ike-up':
-      log.info('ike-up', { ike: event.ike });
-      break;
-    case 'ike-down':
-      log.info('ike-down', { ike: event.ike, reason: event.reason });
-      break;
-    case 'child-up':
-      log.info('child-up', { child: event.child });
-      break;
-    case 'child-down':
-      log.info('child-down', { child: event.child, reason: event.reason });
-      break;
-    case 'ike-rekeyed':
-      log.info('ike-rekeyed', { old: event.old.id, ike: event.ike });
-      break;
-    case 'child-rekeyed':
-      log.info('child-rekeyed', { old: event.old.spis, child: event.child });
-      break;
-    case 'failed':
-      log.warn('failed', { report: event.report });
-      break;
-    case 'message':
-      log.debug('message', { text: formatTrace(event.message), initiatorSpi: event.message.initiatorSpi });
-      break;
-    case 'keys':
-      break;
-    default:
-      event satisfies never;
-  }
+/** A gateway as the log sees it: named events. */
+export interface EventSource {
+  on(event: 'ike-up', listener: (ike: IkeSaInfo) => void): unknown;
+  on(event: 'ike-down', listener: (ike: IkeSaInfo, reason: DownReason) => void): unknown;
+  on(event: 'child-up', listener: (child: ChildSaInfo) => void): unknown;
+  on(event: 'child-down', listener: (child: ChildSaInfo, reason: DownReason) => void): unknown;
+  on(event: 'ike-rekeyed', listener: (ike: IkeSaInfo, old: IkeSaInfo) => void): unknown;
+  on(event: 'child-rekeyed', listener: (child: ChildSaInfo, old: ChildSaInfo) => void): unknown;
+  on(event: 'failed', listener: (report: FailureReport) => void): unknown;
+  on(event: 'message', listener: (message: MessageTrace) => void): unknown;
+}
+
+/** Writes what a gateway tells. Key material (`keys` events) is not listened to and so never written. */
+export function logEvents(gateway: EventSource, log: Log): void {
+  gateway.on('ike-up', (ike) => log.info('ike-up', { ike }));
+  gateway.on('ike-down', (ike, reason) => log.info('ike-down', { ike, reason }));
+  gateway.on('child-up', (child) => log.info('child-up', { child }));
+  gateway.on('child-down', (child, reason) => log.info('child-down', { child, reason }));
+  gateway.on('ike-rekeyed', (ike, old) => log.info('ike-rekeyed', { ike, old: old.id }));
+  gateway.on('child-rekeyed', (child, old) => log.info('child-rekeyed', { child, old: old.id }));
+  gateway.on('failed', (report) => log.warn('failed', { report }));
+  gateway.on('message', (message) => log.debug('message', { text: formatTrace(message) }));
 }
 
 /** Values that JSON cannot hold, as text: big numbers, and byte strings by their length alone, for they may be keys. */

@@ -1,0 +1,67 @@
+// `npm test`: sets up a fresh clone and runs every test with Node's own runner, one file at a time because some of them
+// make network namespaces. `npm test -- PATTERN...` runs the files whose path contains one of the words.
+// IKE_NATIVE_PEERS=install installs the peers and tools from Debian packages first (as root), so that nothing is skipped.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { root, setUp, step } from './setup.mjs';
+
+const PEERS = [
+  'charon-systemd',
+  'strongswan-swanctl',
+  'libcharon-extra-plugins',
+  'libstrongswan-extra-plugins',
+  'openiked',
+  'tshark',
+  'tcpdump',
+  'iperf3',
+  'nftables',
+  'iproute2',
+  'iputils-ping',
+];
+
+const POLICY = '/usr/sbin/policy-rc.d';
+
+if (process.env.IKE_NATIVE_PEERS === 'install') installPeers();
+setUp({ quiet: false });
+
+const words = process.argv.slice(2);
+const folder = join(root, 'dist/test');
+const files = readdirSync(folder, { recursive: true })
+  .filter((name) => name.endsWith('.test.js'))
+  .map((name) => relative(root, join(folder, name)))
+  .filter((name) => words.length === 0 || words.some((word) => name.includes(word)))
+  .sort();
+if (files.length === 0) {
+  console.error(`# no test file matches ${words.join(', ')}`);
+  process.exit(1);
+}
+const { status } = spawnSync(
+  process.execPath,
+  ['--test', '--test-concurrency=1', '--test-reporter=spec', '--enable-source-maps', ...files],
+  { cwd: root, stdio: 'inherit' },
+);
+process.exitCode = status ?? 1;
+
+/** The Debian packages that are missing. Their daemons must not run: the tests start their own, in namespaces. */
+function installPeers() {
+  const missing = PEERS.filter((name) => {
+    const query = spawnSync('dpkg-query', ['-W', '-f', '${db:Status-Abbrev}', name], { encoding: 'utf8' });
+    return query.status !== 0 || !query.stdout.startsWith('ii');
+  });
+  if (missing.length === 0) return;
+  // Debian's hook against starting services at installation; the host's own, if there is one, is left as it is.
+  if (!existsSync(POLICY)) {
+    writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+    process.on('exit', () => rmSync(POLICY, { force: true }));
+  }
+  process.env.DEBIAN_FRONTEND = 'noninteractive';
+  step('apt-get update', 'apt-get', ['update', '-q'], false);
+  step(
+    `installing ${missing.join(' ')}`,
+    'apt-get',
+    ['install', '-qy', '--no-install-recommends', ...missing],
+    false,
+  );
+}
