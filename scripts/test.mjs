@@ -47,8 +47,8 @@ process.exitCode = status ?? 1;
 /** The Debian packages that are missing. Their daemons must not run: the tests start their own, in namespaces. */
 function installPeers() {
   const missing = PEERS.filter((name) => {
-    const query = spawnSync('dpkg-query', ['-W', '-f', '${db:Status-Abbrev}', name], { encoding: 'utf8' });
-    return query.status !== 0 || !query.stdout.startsWith('ii');
+    const query = spawnSync('dpkg', ['-s', name], { encoding: 'utf8' });
+    return query.status !== 0 || !query.stdout.includes('\nStatus: install ok installed\n');
   });
   if (missing.length === 0) return;
   // Debian's hook against starting services at installation; the host's own, if there is one, is left as it is.
