@@ -4,7 +4,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { root, setUp, step } from './setup.mjs';
 
 const PEERS = [
@@ -27,10 +27,10 @@ if (process.env.IKE_NATIVE_PEERS === 'install') installPeers();
 setUp({ quiet: false });
 
 const words = process.argv.slice(2);
-const folder = join(root, 'dist/test');
-const files = readdirSync(folder, { recursive: true })
-  .filter((name) => name.endsWith('.test.js'))
-  .map((name) => relative(root, join(folder, name)))
+// From the sources, for dist/ may hold tests that are gone.
+const files = readdirSync(join(root, 'test'), { recursive: true })
+  .filter((name) => name.endsWith('.test.ts'))
+  .map((name) => join('dist/test', name.replace(/ts$/, 'js')))
   .filter((name) => words.length === 0 || words.some((word) => name.includes(word)))
   .sort();
 if (files.length === 0) {

@@ -244,3 +244,50 @@ for (const [use, text, message] of BAD_PROPOSALS)
     assert.ok(!parsed.ok);
     assert.match(parsed.error.message, message);
   });
+
+test('whatever stands anywhere in a configuration, the answer is a Config or a ConfigError', () => {
+  const junk = [
+    null,
+    0,
+    -1,
+    Number.POSITIVE_INFINITY,
+    Number.NaN,
+    '',
+    '0x',
+    '%any',
+    [],
+    [[]],
+    {},
+    { psk: {} },
+    true,
+    Symbol('s'),
+    10n,
+    () => 1,
+    new Date(0),
+  ];
+  let refusals = 0;
+  const replace = (value: unknown, put: (input: unknown) => unknown): void => {
+    for (const bad of junk) {
+      try {
+        parseConfig(put(bad));
+      } catch (error) {
+        assert.ok(error instanceof ConfigError, String(error));
+        assert.doesNotMatch(error.message, /horse/);
+        refusals++;
+      }
+    }
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inner] of Object.entries(value))
+      replace(inner, (bad) =>
+        put(Array.isArray(value) ? value.with(Number(key), bad) : { ...value, [key]: bad }),
+      );
+  };
+  const whole = {
+    ...(written() as object),
+    listen: { port: 500 },
+    limits: { ikeSas: 5 },
+    retransmit: { base: 2 },
+  };
+  replace(whole, (bad) => bad);
+  assert.ok(refusals > 200, `${refusals} refusals`);
+});
