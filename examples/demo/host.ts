@@ -100,6 +100,17 @@ export async function canMakeHosts(): Promise<boolean> {
   }
 }
 
+let halted = false;
+let inFlight: Promise<unknown> = Promise.resolve();
+
+/** Lets no further namespace or device be made, and waits for the command under way: a removal would miss its work. */
+export async function haltHosts(): Promise<void> {
+  halted = true;
+  await inFlight.catch(() => {});
+}
+
 async function ip(...args: string[]): Promise<void> {
-  await execute('ip', args);
+  if (halted) throw new Error('stopping');
+  inFlight = execute('ip', args);
+  await inFlight;
 }

@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util';
 import { demonstrateEngine, engineAvailable } from './engine.ts';
 import { stopAll } from './gateway-process.ts';
-import { canMakeHosts, removeHosts } from './host.ts';
+import { canMakeHosts, haltHosts, removeHosts } from './host.ts';
 import { demonstratePortable } from './portable.ts';
 
 /** Nothing here takes long; a demonstration that hangs is ended and says so. */
@@ -22,32 +22,38 @@ if (!(seconds >= 1 && seconds <= 60)) {
   process.exit(1);
 }
 
+/** Set once the demonstration is ended from outside; what fails after that is no news. */
+let endedBy: number | undefined;
+
 // Whatever way this process ends, the namespaces go. The gateway processes end with their IPC channel.
 process.on('exit', removeHosts);
-for (const [signal, status] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-] as const)
-  process.once(signal, () => {
-    console.log('\nstopping');
-    void stopAll().finally(() => process.exit(status));
-  });
-const watchdog = setTimeout(() => {
-  console.error(`the demonstration did not end within ${LIMIT_MS / 1000} s`);
-  void stopAll().finally(() => process.exit(1));
-}, LIMIT_MS);
+const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+for (const [signal, status] of Object.entries(signals)) process.on(signal, () => end(status, '\nstopping'));
+const watchdog = setTimeout(
+  () => end(1, `the demonstration did not end within ${LIMIT_MS / 1000} s`),
+  LIMIT_MS,
+);
 
 try {
   const obstacle = values.portable ? '--portable was asked for' : await engineObstacle();
   if (obstacle === undefined) await demonstrateEngine(seconds);
   else await demonstratePortable(seconds, obstacle);
 } catch (error) {
-  console.error(`the demonstration failed: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
+  if (endedBy === undefined) {
+    console.error(`the demonstration failed: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
 } finally {
   await stopAll();
   clearTimeout(watchdog);
+}
+
+function end(status: number, why: string): void {
+  if (endedBy !== undefined) return;
+  endedBy = status;
+  process.exitCode = status;
+  console.error(why);
+  void Promise.all([haltHosts(), stopAll()]).finally(() => process.exit(status));
 }
 
 /** Why the engine cannot run here, or undefined. */
