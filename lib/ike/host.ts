@@ -4,10 +4,11 @@ import type { Config } from '../config/types.ts';
 import type { CookieJar } from './cookie.ts';
 import type { DownReason } from './events.ts';
 import type { FailureReport } from './failure.ts';
-import type { Runtime } from './runtime.ts';
+import type { Datagram, Runtime } from './runtime.ts';
 import type { SaTable } from './sa-table.ts';
 import type { ChildSa } from './v2/child-sa.ts';
-import type { IkeSa } from './v2/ike-sa.ts';
+import type { IkeSa, Reply } from './v2/ike-sa.ts';
+import type { Payload } from './wire/message.ts';
 
 export interface Host {
   readonly runtime: Runtime;
@@ -20,9 +21,14 @@ export interface Host {
   /** Counts an occurrence that an operator may ask for: dropped datagrams and the like. */
   count(what: string): void;
 
+  /** An authentic request of the peer: the exchange's own file answers it. */
+  respond(ike: IkeSa, exchange: number, payloads: readonly Payload[], reply: Reply, datagram: Datagram): void;
+  /** A Child SA's time has come to be rekeyed, or its end. */
+  childDue(child: ChildSa, what: 'rekey' | 'expire'): void;
+
   /** Told after the events went out; the keeper of the desired state acts on them. */
   ikeUp(ike: IkeSa): void;
-  ikeDown(ike: IkeSa, reason: DownReason): void;
+  ikeDown(ike: IkeSa, reason: DownReason | undefined): void;
   childUp(child: ChildSa): void;
   childDown(child: ChildSa, reason: DownReason): void;
   /** A negotiation failed; `child` is the name of the Child SA that it was for, when it was for one. */

@@ -21,6 +21,8 @@ export interface Runtime {
   /** What users, logs and the demonstration see. */
   emit(event: IkeEvent): void;
   readonly log: Log;
+  /** Whether `keys` events are wanted: they carry secrets, for tshark. */
+  readonly keyLog: boolean;
 }
 
 export interface Timer {

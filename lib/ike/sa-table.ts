@@ -1,0 +1,121 @@
+// Which IKE SA a message belongs to, how many are half open, and the SAs that are over but still answer retransmissions.
+
+import { formatEndpoint, type Endpoint } from '../net/address.ts';
+import type { Limits } from '../config/types.ts';
+import type { Runtime } from './runtime.ts';
+import type { IkeSa } from './v2/ike-sa.ts';
+
+/** How long a dead SA answers retransmissions. */
+const LINGER_MS = 30_000;
+
+export class SaTable {
+  readonly #runtime: Runtime;
+  readonly #limits: Limits;
+  /** By our own SPI, which is unique among all. */
+  readonly #bySpi = new Map<bigint, IkeSa>();
+  /** Responders by the initiator's address and SPI: an IKE_SA_INIT request names no other. */
+  readonly #byInit = new Map<string, IkeSa>();
+  readonly #halfOpen = new Set<IkeSa>();
+  readonly #halfOpenByAddress = new Map<string, number>();
+  readonly #live = new Set<IkeSa>();
+
+  constructor(runtime: Runtime, limits: Limits) {
+    this.#runtime = runtime;
+    this.#limits = limits;
+  }
+
+  /** All that are not over. */
+  get live(): ReadonlySet<IkeSa> {
+    return this.#live;
+  }
+
+  get halfOpen(): number {
+    return this.#halfOpen.size;
+  }
+
+  halfOpenOf(address: string): number {
+    return this.#halfOpenByAddress.get(address) ?? 0;
+  }
+
+  get full(): boolean {
+    return this.#live.size >= this.#limits.ikeSas;
+  }
+
+  /** A new SPI that no other SA of ours has; never 0 (RFC 7296 §3.1). */
+  newSpi(): bigint {
+    for (;;) {
+      const bytes = this.#runtime.random(8);
+      const spi = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0);
+      if (spi !== 0n && !this.#bySpi.has(spi)) return spi;
+    }
+  }
+
+  /** Takes an SA in under `spi`, our own. A responder's is half open until it is authenticated. */
+  add(ike: IkeSa, spi: bigint, init?: { readonly remote: Endpoint; readonly spiI: bigint }): void {
+    this.#bySpi.set(spi, ike);
+    this.#live.add(ike);
+    if (init === undefined) return;
+    this.#byInit.set(initKey(init.remote, init.spiI), ike);
+    this.#halfOpen.add(ike);
+    const { address } = init.remote;
+    this.#halfOpenByAddress.set(address, this.halfOpenOf(address) + 1);
+    const closeHalfOpen = (): void => {
+      const left = this.halfOpenOf(address) - 1;
+      if (left > 0) this.#halfOpenByAddress.set(address, left);
+      else this.#halfOpenByAddress.delete(address);
+    };
+    this.#closers.set(ike, { closeHalfOpen, forget: () => this.#byInit.delete(initKey(init.remote, init.spiI)) });
+    ike.timers.push(this.#runtime.setTimer(this.#limits.halfOpenTimeoutMs, () => {
+      if (ike.state === 'connecting') ike.die('failed');
+    }));
+  }
+
+  readonly #closers = new Map<IkeSa, { readonly closeHalfOpen: () => void; readonly forget: () => void }>();
+
+  /** It is not half open any more. */
+  authenticated(ike: IkeSa): void {
+    if (this.#halfOpen.delete(ike)) this.#closers.get(ike)?.closeHalfOpen();
+  }
+
+  findBySpi(spi: bigint): IkeSa | undefined {
+    return this.#bySpi.get(spi);
+  }
+
+  findByInit(remote: Endpoint, spiI: bigint): IkeSa | undefined {
+    return this.#byInit.get(initKey(remote, spiI));
+  }
+
+  /** It is over: it lingers, then its keys are wiped. */
+  retire(ike: IkeSa): void {
+    if (!this.#live.delete(ike)) return;
+    this.authenticated(ike);
+    const timer = this.#runtime.setTimer(LINGER_MS, () => {
+      this.#lingering.delete(ike);
+      this.#forget(ike);
+    });
+    this.#lingering.set(ike, () => timer.cancel());
+  }
+
+  readonly #lingering = new Map<IkeSa, () => void>();
+
+  /** The gateway ends: nothing lingers. */
+  clear(): void {
+    for (const [ike, cancel] of this.#lingering) {
+      cancel();
+      this.#forget(ike);
+    }
+    this.#lingering.clear();
+  }
+
+  #forget(ike: IkeSa): void {
+    const own = ike.role === 'initiator' ? ike.spiI : ike.spiR;
+    if (this.#bySpi.get(own) === ike) this.#bySpi.delete(own);
+    this.#closers.get(ike)?.forget();
+    this.#closers.delete(ike);
+    ike.wipe();
+  }
+}
+
+function initKey(remote: Endpoint, spiI: bigint): string {
+  return `${formatEndpoint(remote)} ${spiI}`;
+}

@@ -1,0 +1,260 @@
+// A Child SA: its pair of SAs and its policy in the data plane, its life from installation to removal, and its timers.
+// Which exchange makes, replaces or deletes it is written in the files of the exchanges.
+
+import { uint32, toHex, wipe } from '../../bytes.ts';
+import type { ChildConfig } from '../../config/types.ts';
+import type { ErrorInfo, Result } from '../../errors.ts';
+import { fail, ok } from '../../errors.ts';
+import type { SaParameters } from '../../ipsec/data-plane.ts';
+import { formatSelector, sameSelector, type TrafficSelector } from '../../ipsec/selector.ts';
+import type { ChildSaInfo, DownReason } from '../events.ts';
+import type { Host } from '../host.ts';
+import { policyPriority } from '../priority.ts';
+import { formatSuite } from '../proposal.ts';
+import { randomShare } from '../retransmit.ts';
+import type { Timer } from '../runtime.ts';
+import type { IkeSa } from './ike-sa.ts';
+import type { EspKeys, EspSuite } from './keys.ts';
+
+/** Everything that an exchange agreed on. Selectors and SPIs are named from our side. */
+export interface ChildAgreement {
+  readonly config: ChildConfig;
+  /** Whether we initiated the exchange: decides which keys are ours. */
+  readonly initiator: boolean;
+  readonly suite: EspSuite;
+  readonly keys: { readonly initiator: EspKeys; readonly responder: EspKeys };
+  readonly spiIn: number;
+  readonly spiOut: number;
+  readonly localTs: readonly TrafficSelector[];
+  readonly remoteTs: readonly TrafficSelector[];
+  /** Of the exchange that made it: what collisions are decided by (RFC 7296 §2.8.1). */
+  readonly nonces: Nonces;
+  /** The Child SA that this one takes over from. */
+  readonly replaces?: ChildSa;
+}
+
+export type Nonces = readonly [ni: Uint8Array, nr: Uint8Array];
+
+/** A policy in the data plane, shared by a Child SA and those that replace it. */
+interface SharedPolicy {
+  readonly id: number;
+  users: number;
+}
+
+export class ChildSa {
+  readonly id: number;
+  readonly name: string;
+  readonly config: ChildConfig;
+  readonly initiator: boolean;
+  readonly suite: EspSuite;
+  readonly spiIn: number;
+  readonly spiOut: number;
+  readonly localTs: readonly TrafficSelector[];
+  readonly remoteTs: readonly TrafficSelector[];
+  readonly nonces: Nonces;
+  readonly encap: boolean;
+  readonly inId: number;
+  readonly outId: number;
+  /** The IKE SA that controls it; changes when that is rekeyed. */
+  ike: IkeSa;
+  state: ChildSaInfo['state'] = 'installing';
+  establishedAtMs = 0;
+  /** What the peer's rekeying of this SA made, while ours may still be under way (RFC 7296 §2.8.1). */
+  replacedByPeer: ChildSa | undefined;
+  removed = false;
+  readonly #host: Host;
+  #policy: SharedPolicy | undefined;
+  #outbound: SaParameters | undefined;
+  #timers: Timer[] = [];
+  #inboundAdded = false;
+
+  constructor(host: Host, ike: IkeSa, agreement: ChildAgreement) {
+    this.#host = host;
+    this.ike = ike;
+    this.id = host.nextId();
+    this.inId = host.nextId();
+    this.outId = host.nextId();
+    this.name = agreement.config.name;
+    this.config = agreement.config;
+    this.initiator = agreement.initiator;
+    this.suite = agreement.suite;
+    this.spiIn = agreement.spiIn;
+    this.spiOut = agreement.spiOut;
+    this.localTs = agreement.localTs;
+    this.remoteTs = agreement.remoteTs;
+    this.nonces = agreement.nonces;
+    this.encap = ike.encap;
+  }
+
+  /**
+   * Puts policy and SAs into the data plane; all of it or nothing. A responder that replaces an SA keeps sending on the old
+   * one until the initiator has deleted it, for only then the initiator is known to receive on the new one (RFC 7296 §2.8).
+   */
+  install(agreement: ChildAgreement, done: (result: Result<ChildSa>) => void): void {
+    const { dataPlane } = this.#host.runtime;
+    const [outgoing, incoming] = agreement.initiator
+      ? [agreement.keys.initiator, agreement.keys.responder]
+      : [agreement.keys.responder, agreement.keys.initiator];
+    const failed = (error: ErrorInfo): void => {
+      wipe(outgoing.encryption, outgoing.integrity, incoming.encryption, incoming.integrity);
+      this.#withdraw();
+      done(fail(error.code, error.message));
+    };
+    this.#takePolicy(agreement.replaces, (policyError) => {
+      if (policyError !== undefined) return failed(policyError);
+      this.#logKeys(outgoing, incoming);
+      dataPlane.addSa(this.#parameters('in', incoming), (inError) => {
+        wipe(incoming.encryption, incoming.integrity);
+        if (inError !== undefined) return failed(inError);
+        this.#inboundAdded = true;
+        this.#outbound = this.#parameters('out', outgoing);
+        if (agreement.replaces !== undefined && !agreement.initiator) return done(ok(this));
+        this.activate((outError) => (outError === undefined ? done(ok(this)) : failed(outError)));
+      });
+    });
+  }
+
+  /** Sends on this SA from now on. Does nothing when it does so already. */
+  activate(done: (error?: ErrorInfo) => void = () => {}): void {
+    const parameters = this.#outbound;
+    if (parameters === undefined || this.removed) return done();
+    this.#outbound = undefined;
+    this.#host.runtime.dataPlane.addSa(parameters, (error) => {
+      wipe(parameters.encryptionKey, parameters.integrityKey);
+      done(error);
+    });
+  }
+
+  /** It is installed on our side: starts its timers and tells the outside. */
+  established(replaces?: ChildSa): void {
+    const { runtime } = this.#host;
+    this.state = 'established';
+    this.establishedAtMs = runtime.nowMs();
+    this.ike.children.add(this);
+    const { rekeyTimeMs, rekeyJitterMs, lifeTimeMs } = this.config;
+    if (rekeyTimeMs > 0) {
+      const wait = Math.max(0, rekeyTimeMs - rekeyJitterMs * randomShare(runtime));
+      this.#timers.push(runtime.setTimer(wait, () => this.#host.childDue(this, 'rekey')));
+    }
+    if (lifeTimeMs > 0) this.#timers.push(runtime.setTimer(lifeTimeMs, () => this.#host.childDue(this, 'expire')));
+    if (replaces === undefined) runtime.emit({ type: 'child-up', child: this.info() });
+    else runtime.emit({ type: 'child-rekeyed', old: replaces.info(), child: this.info() });
+    this.#host.childUp(this);
+  }
+
+  /** Takes it out of the data plane. `reason` is undefined when another one has taken over, which is no event of its own. */
+  remove(reason: DownReason | undefined): void {
+    if (this.removed) return;
+    const info = this.info();
+    this.#withdraw();
+    this.ike.children.delete(this);
+    this.replacedByPeer?.activate();
+    if (reason === undefined) return;
+    this.#host.runtime.emit({ type: 'child-down', child: info, reason });
+    this.#host.childDown(this, reason);
+  }
+
+  /** Follows the peer to a new address (RFC 7296 §2.23). */
+  movePath(): void {
+    const path = { local: this.ike.local, remote: this.ike.remote };
+    if (this.#outbound !== undefined) this.#outbound = { ...this.#outbound, ...path };
+    else this.#host.runtime.dataPlane.updateSa(this.outId, path);
+    this.#host.runtime.dataPlane.updateSa(this.inId, path);
+  }
+
+  info(): ChildSaInfo {
+    return {
+      id: this.id,
+      ikeId: this.ike.id,
+      connection: this.ike.connection.name,
+      name: this.name,
+      state: this.state,
+      spis: { in: toHex(uint32(this.spiIn)), out: toHex(uint32(this.spiOut)) },
+      saIds: { in: this.inId, out: this.outId },
+      policyId: this.#policy?.id ?? 0,
+      localTs: this.localTs.map(formatSelector),
+      remoteTs: this.remoteTs.map(formatSelector),
+      proposal: formatSuite(this.suite),
+      encap: this.encap,
+      establishedAtMs: this.establishedAtMs,
+    };
+  }
+
+  #withdraw(): void {
+    const { dataPlane } = this.#host.runtime;
+    this.removed = true;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = [];
+    wipe(this.#outbound?.encryptionKey, this.#outbound?.integrityKey);
+    this.#outbound = undefined;
+    dataPlane.deleteSa(this.outId);
+    dataPlane.deleteSa(this.inId);
+    if (!this.#inboundAdded) dataPlane.releaseSpi(this.spiIn);
+    if (this.#policy !== undefined && --this.#policy.users === 0) dataPlane.deletePolicy(this.#policy.id);
+  }
+
+  #takePolicy(replaces: ChildSa | undefined, done: (error?: ErrorInfo) => void): void {
+    const shared = replaces?.removed === false && sameSets(replaces, this) ? replaces.#policy : undefined;
+    if (shared !== undefined) {
+      shared.users++;
+      this.#policy = shared;
+      return done();
+    }
+    const policy: SharedPolicy = { id: this.#host.nextId(), users: 1 };
+    const { localTs, remoteTs } = this;
+    const priority = policyPriority('protect', localTs, remoteTs);
+    this.#host.runtime.dataPlane.addPolicy({ id: policy.id, kind: 'protect', priority, localTs, remoteTs }, (error) => {
+      if (error === undefined) this.#policy = policy;
+      done(error);
+    });
+  }
+
+  #parameters(direction: 'in' | 'out', keys: EspKeys): SaParameters {
+    const { encr, integ, esn } = this.suite;
+    return {
+      id: direction === 'in' ? this.inId : this.outId,
+      direction,
+      protocol: 'esp',
+      mode: 'tunnel',
+      spi: direction === 'in' ? this.spiIn : this.spiOut,
+      policyId: this.#policy?.id ?? 0,
+      local: this.ike.local,
+      remote: this.ike.remote,
+      udpEncapsulation: this.encap,
+      encryption: encr,
+      encryptionKey: keys.encryption,
+      ...(integ === undefined ? {} : { integrity: integ, integrityKey: keys.integrity }),
+      esn: esn.name === 'esn',
+      replayWindow: direction === 'in' ? this.config.replayWindow : 0,
+      localTs: this.localTs,
+      remoteTs: this.remoteTs,
+    };
+  }
+
+  #logKeys(outgoing: EspKeys, incoming: EspKeys): void {
+    const { runtime } = this.#host;
+    if (!runtime.keyLog) return;
+    const entry = (source: string, destination: string, spi: number, keys: EspKeys): void =>
+      runtime.emit({
+        type: 'keys',
+        keys: {
+          kind: 'esp',
+          source,
+          destination,
+          spi: toHex(uint32(spi)),
+          encryption: this.suite.encr.name,
+          integrity: this.suite.integ?.name,
+          encryptionKey: keys.encryption.slice(),
+          integrityKey: keys.integrity.slice(),
+        },
+      });
+    entry(this.ike.local.address, this.ike.remote.address, this.spiOut, outgoing);
+    entry(this.ike.remote.address, this.ike.local.address, this.spiIn, incoming);
+  }
+}
+
+function sameSets(a: ChildSa, b: ChildSa): boolean {
+  const same = (x: readonly TrafficSelector[], y: readonly TrafficSelector[]): boolean =>
+    x.length === y.length && x.every((selector, i) => sameSelector(selector, y[i]));
+  return same(a.localTs, b.localTs) && same(a.remoteTs, b.remoteTs);
+}

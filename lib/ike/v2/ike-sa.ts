@@ -1,0 +1,379 @@
+// An IKE SA: message ids, one request at a time in each direction, retransmission, cached responses (RFC 7296 §2.1-2.3),
+// and the queue of exchanges that it wants to run. What an exchange says is in the exchange's own file.
+//
+// Received: endpoint -> receive() -> open -> request: responders.ts -> reply() | response: the exchange in flight.
+// Sent: enqueue(exchange) -> exchange.start() -> request() -> Retransmitter -> exchange.answer() -> the next in the queue.
+
+import { toHex, uint64 } from '../../bytes.ts';
+import type { Connection, Identity } from '../../config/types.ts';
+import { type Endpoint, sameEndpoint } from '../../net/address.ts';
+import { emitTrace } from '../emit-trace.ts';
+import type { DownReason, IkeSaInfo } from '../events.ts';
+import type { Host } from '../host.ts';
+import type { NatDetection } from '../nat.ts';
+import { formatSuite } from '../proposal.ts';
+import { Retransmitter } from '../retransmit.ts';
+import type { Datagram, Timer } from '../runtime.ts';
+import { unsupportedCritical } from '../wire/codec.ts';
+import { ExchangeType, type Header, type Message, type Payload } from '../wire/message.ts';
+import { Notify } from '../wire/notify.ts';
+import { exchangeName } from '../wire/trace.ts';
+import type { ChildSa, Nonces } from './child-sa.ts';
+import { type IkeKeys, type IkeSuite, wipeIkeKeys } from './keys.ts';
+import { makeNotify } from './notifies.ts';
+import { open, seal } from './protect.ts';
+
+/** One exchange that we initiate. */
+export interface Exchange {
+  readonly type: number;
+  /** Builds the request and sends it, now or later; or finds that it is not needed any more and cancels. */
+  start(ike: IkeSa, send: (payloads: readonly Payload[]) => void, cancel: () => void): void;
+  /** The authentic response. `done` frees the window; the exchange may still wait for slow work before. */
+  answer(ike: IkeSa, payloads: readonly Payload[], done: () => void): void;
+  /** No answer will come: the SA ends. */
+  abandon?(ike: IkeSa): void;
+}
+
+export type Reply = (payloads: readonly Payload[]) => void;
+
+interface InFlight {
+  readonly exchange: Exchange;
+  messageId: number;
+  retransmitter?: Retransmitter;
+  answered: boolean;
+}
+
+/** What the first two messages leave behind until authentication is over. */
+export interface InitState {
+  ownMessage: Uint8Array;
+  peerMessage: Uint8Array;
+}
+
+export class IkeSa {
+  readonly id: number;
+  readonly host: Host;
+  /** Of the SA itself: who sent the first message of the exchange that made it. */
+  readonly role: 'initiator' | 'responder';
+  readonly createdAtMs: number;
+  connection: Connection;
+  /** Connections that a responder still holds possible. */
+  candidates: readonly Connection[] = [];
+  local: Endpoint;
+  remote: Endpoint;
+  natt: boolean;
+  nat: NatDetection = { supported: false, local: false, remote: false };
+  spiI = 0n;
+  spiR = 0n;
+  suite: IkeSuite | undefined;
+  keys: IkeKeys | undefined;
+  nonces: Nonces | undefined;
+  init: InitState | undefined;
+  state: IkeSaInfo['state'] | 'dead' = 'connecting';
+  establishedAtMs = 0;
+  lastHeardMs: number;
+  localId: Identity | undefined;
+  remoteId: Identity | undefined;
+  readonly children = new Set<ChildSa>();
+  /** The peer's rekeying of this SA, answered while ours is under way (RFC 7296 §2.8.2). */
+  replacedByPeer: IkeSa | undefined;
+  timers: Timer[] = [];
+  #queue: Exchange[] = [];
+  #current: InFlight | undefined;
+  #nextRequest = 0;
+  #expectedRequest = 0;
+  #processing = false;
+  #cached: { readonly messageId: number; readonly message: Uint8Array } | undefined;
+  #ivCounter = 0n;
+
+  constructor(host: Host, role: IkeSa['role'], connection: Connection, path: Omit<Datagram, 'data'>) {
+    this.id = host.nextId();
+    this.host = host;
+    this.role = role;
+    this.connection = connection;
+    this.local = path.local;
+    this.remote = path.remote;
+    this.natt = path.natt;
+    this.createdAtMs = host.runtime.nowMs();
+    this.lastHeardMs = this.createdAtMs;
+  }
+
+  /** ESP of this SA's children goes inside UDP. */
+  get encap(): boolean {
+    return this.nat.local || this.nat.remote;
+  }
+
+  get alive(): boolean {
+    return this.state === 'established' || this.state === 'rekeying';
+  }
+
+  /** The exchange that waits for its answer. */
+  get inFlight(): Exchange | undefined {
+    return this.#current?.exchange;
+  }
+
+  // ---- requests of ours
+
+  enqueue(exchange: Exchange): void {
+    if (this.state === 'dead' || this.state === 'rekeyed') {
+      exchange.abandon?.(this);
+      return;
+    }
+    this.#queue.push(exchange);
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#current !== undefined || this.state === 'dead') return;
+    const exchange = this.#queue.shift();
+    if (exchange === undefined) return;
+    const inFlight: InFlight = { exchange, messageId: -1, answered: false };
+    this.#current = inFlight;
+    exchange.start(
+      this,
+      (payloads) => {
+        if (this.#current !== inFlight) return;
+        inFlight.messageId = this.#nextRequest++;
+        this.#transmit(inFlight.messageId, this.#seal(exchange.type, inFlight.messageId, false, payloads), payloads);
+      },
+      () => this.#finish(inFlight),
+    );
+  }
+
+  #finish(inFlight: InFlight): void {
+    if (this.#current !== inFlight) return;
+    inFlight.retransmitter?.stop();
+    this.#current = undefined;
+    this.#next();
+  }
+
+  /** Ends the exchange in flight without waiting for an answer: another event made it pointless. */
+  forget(exchange: Exchange): void {
+    if (this.#current?.exchange === exchange) this.#finish(this.#current);
+  }
+
+  /** Sends the IKE_SA_INIT of the exchange in flight; another one with new content takes its place (RFC 7296 §1.2, §2.6). */
+  sendInit(message: Uint8Array, payloads: readonly Payload[]): void {
+    this.#current?.retransmitter?.stop();
+    this.#nextRequest = 1;
+    this.#transmit(0, message, payloads);
+  }
+
+  /** Sends a request of the exchange in flight, again and again until it is answered. */
+  #transmit(messageId: number, message: Uint8Array, payloads: readonly Payload[]): void {
+    const inFlight = this.#current;
+    if (inFlight === undefined) return;
+    inFlight.messageId = messageId;
+    const { type } = inFlight.exchange;
+    const send = (again: boolean): void => this.#send(this.path, message, this.header(type, messageId, false), again, payloads);
+    inFlight.retransmitter = new Retransmitter(
+      this.host.runtime,
+      this.host.config.retransmit,
+      () => send(true),
+      () => this.#unanswered(inFlight),
+    );
+    send(false);
+  }
+
+  #unanswered(inFlight: InFlight): void {
+    const { connection, remote } = this;
+    const exchange = exchangeName(inFlight.exchange.type);
+    this.host.failed({
+      code: 'no-answer',
+      message: `${remote.address} port ${remote.port} did not answer ${exchange} ${inFlight.messageId}`,
+      advice: 'check the address, that UDP ports 500 and 4500 pass in both directions, and that the peer runs',
+      connection: connection.name,
+      remote,
+      exchange,
+    });
+    this.die(this.state === 'deleting' ? 'deleted' : 'dead-peer');
+  }
+
+  // ---- what arrives
+
+  /** A message of this SA that carries an SK payload. */
+  receive(datagram: Datagram, message: Message): void {
+    const { host, keys, suite } = this;
+    const { header } = message;
+    const [sk] = message.payloads;
+    if (keys === undefined || suite === undefined || sk?.type !== 'SK' || message.payloads.length !== 1) {
+      return host.count('unprotected-message');
+    }
+    if (header.flags.initiator !== (this.role === 'responder')) return host.count('reflected-message');
+    const direction = this.role === 'responder' ? { e: keys.ei, a: keys.ai } : { e: keys.er, a: keys.ar };
+    const opened = open(host.runtime.crypto, suite, direction, datagram.data, sk);
+    if (!opened.ok) return host.count('not-authentic');
+    const payloads = opened.value.ok ? opened.value.value : [];
+    const repeated = !header.flags.response && header.messageId === this.#expectedRequest - 1;
+    emitTrace(host.runtime, 'received', datagram, header, payloads, repeated);
+    this.lastHeardMs = host.runtime.nowMs();
+    if (header.flags.response) return this.#receiveResponse(datagram, header, opened.value.ok ? payloads : undefined);
+    if (repeated) return this.#repeatResponse(datagram);
+    if (header.messageId !== this.#expectedRequest || this.#processing || this.state === 'dead') {
+      return host.count('unexpected-message-id');
+    }
+    if (this.state === 'connecting' && (header.exchange !== ExchangeType.IKE_AUTH || this.role === 'initiator')) {
+      return host.count('before-authentication');
+    }
+    this.#followPeer(datagram);
+    this.#processing = true;
+    const reply: Reply = (answer) => this.#reply(header, answer, datagram);
+    if (!opened.value.ok) {
+      reply([makeNotify(Notify.INVALID_SYNTAX)]);
+      return this.die('failed');
+    }
+    const critical = unsupportedCritical(payloads);
+    if (critical !== undefined) return reply([makeNotify(Notify.UNSUPPORTED_CRITICAL_PAYLOAD, Uint8Array.of(critical))]);
+    host.respond(this, header.exchange, payloads, reply, datagram);
+  }
+
+  #receiveResponse(datagram: Datagram, header: Header, payloads: readonly Payload[] | undefined): void {
+    const inFlight = this.#current;
+    if (inFlight === undefined || inFlight.answered || header.messageId !== inFlight.messageId || this.state === 'dead') {
+      return this.host.count('unexpected-message-id');
+    }
+    if (header.exchange !== inFlight.exchange.type) return this.host.count('unexpected-exchange');
+    inFlight.answered = true;
+    inFlight.retransmitter?.stop();
+    this.#followPeer(datagram);
+    // A response cannot be answered with an error: an unreadable one ends the SA (RFC 7296 §2.21).
+    if (payloads === undefined || unsupportedCritical(payloads) !== undefined) return this.die('failed');
+    inFlight.exchange.answer(this, payloads, () => this.#finish(inFlight));
+  }
+
+  #reply(request: Header, payloads: readonly Payload[], datagram: Datagram): void {
+    if (this.keys === undefined || !this.#processing) return;
+    this.#processing = false;
+    const message = this.#seal(request.exchange, request.messageId, true, payloads);
+    this.cacheResponse(request.messageId, message);
+    this.#send(datagram, message, this.header(request.exchange, request.messageId, true), false, payloads);
+  }
+
+  /** Keeps the response to request `messageId` for its retransmissions, and expects the next request. */
+  cacheResponse(messageId: number, message: Uint8Array): void {
+    this.#expectedRequest = messageId + 1;
+    this.#cached = { messageId, message };
+  }
+
+  #repeatResponse(datagram: Datagram): void {
+    if (this.#cached === undefined) return;
+    const { local, remote, natt } = datagram;
+    this.host.runtime.send({ local, remote, natt, data: this.#cached.message });
+    this.host.count('retransmission-answered');
+  }
+
+  /** The IKE_SA_INIT request came again: its response goes out again. */
+  repeatInit(datagram: Datagram): void {
+    if (this.#cached?.messageId === 0) this.#repeatResponse(datagram);
+  }
+
+  /** A host that is not behind a NAT follows its peer's last authentic address (RFC 7296 §2.23). */
+  #followPeer(datagram: Datagram): void {
+    if (this.nat.local && !this.nat.remote) return;
+    if (sameEndpoint(datagram.remote, this.remote) && sameEndpoint(datagram.local, this.local)) return;
+    this.remote = datagram.remote;
+    this.local = datagram.local;
+    this.natt = datagram.natt;
+    for (const child of this.children) child.movePath();
+  }
+
+  #seal(exchange: number, messageId: number, response: boolean, payloads: readonly Payload[]): Uint8Array {
+    const { keys, suite } = this;
+    if (keys === undefined || suite === undefined) throw new Error('sealed before there are keys');
+    const { runtime } = this.host;
+    const direction = this.role === 'initiator' ? { e: keys.ei, a: keys.ai } : { e: keys.er, a: keys.ar };
+    const iv = { random: (bytes: number) => runtime.random(bytes), counter: this.#ivCounter++ };
+    return seal(runtime.crypto, suite, direction, this.header(exchange, messageId, response), payloads, iv);
+  }
+
+  header(exchange: number, messageId: number, response: boolean): Header {
+    return {
+      initiatorSpi: this.spiI,
+      responderSpi: this.spiR,
+      majorVersion: 2,
+      minorVersion: 0,
+      exchange,
+      flags: { initiator: this.role === 'initiator', response, version: false },
+      messageId,
+    };
+  }
+
+  get path(): Omit<Datagram, 'data'> {
+    return { local: this.local, remote: this.remote, natt: this.natt };
+  }
+
+  #send(path: Omit<Datagram, 'data'>, message: Uint8Array, header: Header, again: boolean, payloads: readonly Payload[]): void {
+    const datagram = { local: path.local, remote: path.remote, natt: path.natt, data: message };
+    emitTrace(this.host.runtime, 'sent', datagram, header, payloads, again);
+    this.host.runtime.send(datagram);
+  }
+
+  // ---- life
+
+  /** Authenticated, or made by a rekeying. */
+  established(): void {
+    this.state = 'established';
+    this.establishedAtMs = this.host.runtime.nowMs();
+    this.lastHeardMs = this.establishedAtMs;
+    this.init = undefined;
+    this.host.table.authenticated(this);
+  }
+
+  /** Children go over to the SA that replaces this one (RFC 7296 §2.8); so does what still waits in the queue. */
+  handOver(successor: IkeSa): void {
+    for (const child of this.children) {
+      child.ike = successor;
+      successor.children.add(child);
+    }
+    this.children.clear();
+    const waiting = this.#queue;
+    this.#queue = [];
+    for (const exchange of waiting) successor.enqueue(exchange);
+  }
+
+  /**
+   * The end: nothing is sent or acted upon any more. It stays in the table a while, to answer retransmissions of what it
+   * answered last; without that a peer whose delete was answered with a lost packet would think us dead.
+   */
+  die(reason: DownReason | undefined): void {
+    if (this.state === 'dead') return;
+    const wasUp = this.establishedAtMs > 0;
+    const info = this.info();
+    this.state = 'dead';
+    for (const timer of this.timers) timer.cancel();
+    this.timers = [];
+    const waiting = this.#current === undefined ? this.#queue : [this.#current.exchange, ...this.#queue];
+    this.#current?.retransmitter?.stop();
+    this.#current = undefined;
+    this.#queue = [];
+    for (const child of [...this.children]) child.remove(reason ?? 'closed');
+    for (const exchange of waiting) exchange.abandon?.(this);
+    this.host.table.retire(this);
+    if (wasUp && reason !== undefined) this.host.runtime.emit({ type: 'ike-down', ike: info, reason });
+    this.host.ikeDown(this, reason);
+  }
+
+  /** Overwrites the keys; the table calls it when the SA is forgotten for good. */
+  wipe(): void {
+    if (this.keys !== undefined) wipeIkeKeys(this.keys);
+    this.keys = undefined;
+  }
+
+  info(): IkeSaInfo {
+    const { suite } = this;
+    return {
+      id: this.id,
+      connection: this.connection.name,
+      role: this.role,
+      state: this.state === 'dead' ? 'deleting' : this.state,
+      initiatorSpi: toHex(uint64(this.spiI)),
+      responderSpi: toHex(uint64(this.spiR)),
+      local: this.local,
+      remote: this.remote,
+      localId: this.localId?.text ?? '',
+      remoteId: this.remoteId?.text ?? '',
+      proposal: suite === undefined ? '' : formatSuite({ ...suite }),
+      natDetected: { local: this.nat.local, remote: this.nat.remote },
+      establishedAtMs: this.establishedAtMs,
+    };
+  }
+}
