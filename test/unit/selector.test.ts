@@ -27,7 +27,7 @@ function both(a: string, b: string): string | undefined {
   return result && formatSelector(result);
 }
 
-test('RFC 4301 §4.4.1.1: selectors are written as they were read', () => {
+test('selectors are written as they were read', () => {
   for (const text of [
     '10.1.0.0/16',
     '0.0.0.0/0',

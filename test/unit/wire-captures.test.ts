@@ -146,7 +146,7 @@ test('RFC 7296 §3.11: strongSwan’s Delete of the IKE SA has no SPI', () => {
   assert.deepEqual(inner(GCM_CAPTURE, 10), [{ type: 'D', protocol: 1, spis: [] }]);
 });
 
-test('RFC 7296 §1.4: an empty message is an SK payload with nothing inside', () => {
+test('RFC 7296 §3.14: an empty message is an SK payload with nothing inside', () => {
   const sk = findPayload(decoded(GCM_CAPTURE.messages[11].octets).payloads, 'SK');
   assert.equal(sk?.firstInner, 0);
   assert.deepEqual(inner(GCM_CAPTURE, 11), []);

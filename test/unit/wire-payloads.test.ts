@@ -210,7 +210,7 @@ test('RFC 7296 §3.15.1: the reserved bit of a configuration attribute is ignore
   });
 });
 
-test('RFC 7296 §3.4: reserved bytes inside payloads are ignored on receipt and sent as zero', () => {
+test('RFC 7296 §3.4 §3.5 §3.8 §3.13 §3.15: reserved bytes inside payloads are ignored on receipt and sent as zero', () => {
   for (const [number, dirty, clean] of [
     [34, '001fffffaa', '001f0000aa'],
     [35, '02ffffff61', '0200000061'],

@@ -7,7 +7,7 @@ import { exchangeName, payloadNames } from '../../lib/ike/wire/trace.ts';
 
 const NONE = new Uint8Array(0);
 
-test('RFC 7296 §1.2: payloads are named as the RFC’s figures name them', () => {
+test('names: payloads are named as the RFC’s figures name them', () => {
   const payloads: Payload[] = [
     { type: 'SA', proposals: [] },
     { type: 'KE', method: 31, data: NONE },
@@ -26,7 +26,7 @@ test('RFC 7296 §1.2: payloads are named as the RFC’s figures name them', () =
   );
 });
 
-test('RFC 7296 §3.1: exchanges are named, and numbered when they are not known', () => {
+test('names: exchanges are named, and numbered when they are not known', () => {
   assert.deepEqual([34, 35, 36, 37, 43, 250].map(exchangeName), [
     'IKE_SA_INIT',
     'IKE_AUTH',
@@ -37,7 +37,7 @@ test('RFC 7296 §3.1: exchanges are named, and numbered when they are not known'
   ]);
 });
 
-test('RFC 7296 §3.15: numbers beyond the tables are printed as numbers', () => {
+test('names: numbers beyond the tables are printed as numbers', () => {
   const payloads: Payload[] = [
     { type: 'CP', configType: 9, attributes: [] },
     { type: 'EAP', data: Uint8Array.of(9, 0, 0, 4) },
