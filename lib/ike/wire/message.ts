@@ -61,7 +61,12 @@ export type Payload =
   /** An EAP packet as it is (RFC 3748 §4), its own length field checked against the payload's. */
   | { readonly type: 'EAP'; readonly data: Uint8Array }
   /** A payload whose number is not in the table; what a set critical bit means is decided above (RFC 7296 §2.5). */
-  | { readonly type: 'unknown'; readonly number: number; readonly critical: boolean; readonly data: Uint8Array };
+  | {
+      readonly type: 'unknown';
+      readonly number: number;
+      readonly critical: boolean;
+      readonly data: Uint8Array;
+    };
 
 export interface NotifyPayload {
   readonly type: 'N';
@@ -131,5 +136,7 @@ export function findPayload<T extends Payload['type']>(
 
 /** Finds the first notify of a kind ({@link file://./notify.ts}). */
 export function findNotify(payloads: readonly Payload[], notify: number): NotifyPayload | undefined {
-  return payloads.find((payload): payload is NotifyPayload => payload.type === 'N' && payload.notify === notify);
+  return payloads.find(
+    (payload): payload is NotifyPayload => payload.type === 'N' && payload.notify === notify,
+  );
 }
