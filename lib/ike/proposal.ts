@@ -40,9 +40,10 @@ export function offerProposals(
 
 /** Writes the one combination that was chosen, under the number of the proposal it came from. */
 export function answerProposal(chosen: Chosen, spi: Uint8Array): WireProposal {
-  const transforms = KINDS.flatMap(([kind]) => {
+  const transforms = KINDS.flatMap(([kind, type]) => {
     const row = chosen.suite[kind];
-    return row === undefined ? [] : [toTransform(row)];
+    const offered = chosen.offer.transforms.some((transform) => transform.type === type);
+    return row === undefined || !offered ? [] : [toTransform(row)];
   });
   return { number: chosen.offer.number, protocol: chosen.offer.protocol, spi, transforms };
 }

@@ -1,0 +1,266 @@
+// IKE_AUTH with pre-shared keys (RFC 7296 §1.2, §2.15, §2.4): who both are, and the first Child SA.
+//
+//   initiator                                          responder
+//   SK { IDi, [IDr], AUTH, SA, TSi, TSr, [N] }   ->
+//                                                <-    SK { IDr, AUTH, SA, TSi, TSr }
+//                                                or    SK { IDr, AUTH, N(why no Child SA) }: the IKE SA is up without it
+//                                                or    SK { N(AUTHENTICATION_FAILED) }: nothing is
+
+import { identityFrom, identityFromAddress, matchIdentity } from '../../auth/identity.ts';
+import { pskAuthentication, SHARED_KEY_MIC } from '../../auth/psk.ts';
+import { equalConstantTime } from '../../bytes.ts';
+import type { Connection, Identity } from '../../config/types.ts';
+import type { FailureReport } from '../failure.ts';
+import { ExchangeType, findNotify, findPayload, type Payload } from '../wire/message.ts';
+import { Notify, notifyName } from '../wire/notify.ts';
+import { type ChildOffer, chooseChild, answerPayloads, makeOffer, offerPayloads, readAnswer } from './child-negotiation.ts';
+import { ChildSa } from './child-sa.ts';
+import { areSimultaneous, loses } from './collision.ts';
+import type { Exchange, IkeSa, Reply } from './ike-sa.ts';
+import { TellFailure } from './informational.ts';
+import { deriveChildKeys } from './keys.ts';
+import { startIkeTimers } from './lifetimes.ts';
+import { findError, makeNotify } from './notifies.ts';
+
+/** The initiator's half. */
+export class Auth implements Exchange {
+  readonly type = ExchangeType.IKE_AUTH;
+  readonly #childName: string | undefined;
+  #offer: ChildOffer | undefined;
+
+  /** The first of `childNames` is negotiated along; the others follow by CREATE_CHILD_SA. */
+  constructor(childNames: readonly string[]) {
+    this.#childName = childNames[0];
+  }
+
+  start(ike: IkeSa, send: (payloads: readonly Payload[]) => void): void {
+    const config = ike.connection.children[this.#childName ?? ''] ?? Object.values(ike.connection.children)[0];
+    ike.localId = ike.connection.local.id ?? identityFromAddress(ike.local.address);
+    ike.host.runtime.dataPlane.allocateSpi((spi) => {
+      if (ike.state !== 'connecting') {
+        if (spi.ok) ike.host.runtime.dataPlane.releaseSpi(spi.value);
+        return;
+      }
+      if (!spi.ok) return fail(ike, 'data-plane', spi.error.message);
+      this.#offer = makeOffer(ike, config, spi.value, { inAuth: true, packet: ike.host.heldPacket(ike.connection, config) });
+      const { sa, ts } = offerPayloads(this.#offer);
+      const expected = ike.connection.remote.id;
+      const { localId } = ike;
+      if (localId === undefined) return;
+      send([
+        { type: 'IDi', idType: localId.idType, data: localId.data },
+        ...(expected === undefined ? [] : [{ type: 'IDr', idType: expected.idType, data: expected.data } as const]),
+        { type: 'AUTH', method: SHARED_KEY_MIC, data: authentication(ike, 'initiator', ike.connection.local.auth.psk, localId) },
+        sa,
+        ...ts,
+        ...(isFirstContact(ike) ? [makeNotify(Notify.INITIAL_CONTACT)] : []),
+      ]);
+    });
+  }
+
+  answer(ike: IkeSa, payloads: readonly Payload[], done: () => void): void {
+    const idr = findPayload(payloads, 'IDr');
+    const auth = findPayload(payloads, 'AUTH');
+    const error = findError(payloads);
+    if (idr === undefined || auth === undefined) {
+      this.abandon(ike);
+      const notify = error === undefined ? {} : { notify: notifyName(error.notify) };
+      const advice = 'compare the identities and the pre-shared key of both sides';
+      return fail(ike, 'authentication', `the peer refused us${error ? ` with ${notify.notify}` : ''}`, { ...notify, advice });
+    }
+    const remoteId = identityFrom(idr.idType, idr.data);
+    const { remote } = ike.connection;
+    const expected = authentication(ike, 'responder', remote.auth.psk, remoteId);
+    const known = matchIdentity(remote.id, remoteId);
+    if (auth.method !== SHARED_KEY_MIC || !equalConstantTime(expected, auth.data) || !known) {
+      this.abandon(ike);
+      const why = known ? 'its AUTH does not fit the pre-shared key' : `it is ${remoteId.text}, not ${remote.id?.text}`;
+      // The peer thinks the SA is up: it is told otherwise before it goes (RFC 7296 §2.21.2).
+      ike.enqueue(new TellFailure());
+      done();
+      return report(ike, 'authentication', `the peer did not prove who it is: ${why}`);
+    }
+    ike.remoteId = remoteId;
+    const duplicates = siblings(ike).filter((other) => other.role === 'responder' && areSimultaneous(ike, other));
+    ike.established();
+    startIkeTimers(ike);
+    ike.host.runtime.emit({ type: 'ike-up', ike: ike.info() });
+    const lost = duplicates.some((other) => ike.nonces && other.nonces && loses(ike.nonces, other.nonces));
+    if (lost) {
+      this.abandon(ike);
+      ike.terminate('replaced');
+      return done();
+    }
+    ike.host.ikeUp(ike);
+    this.#readChild(ike, payloads, done);
+  }
+
+  /** The SPI goes back when no Child SA takes it. */
+  abandon(ike: IkeSa): void {
+    if (this.#offer !== undefined) ike.host.runtime.dataPlane.releaseSpi(this.#offer.spiIn);
+    this.#offer = undefined;
+  }
+
+  #readChild(ike: IkeSa, payloads: readonly Payload[], done: () => void): void {
+    const offer = this.#offer;
+    if (offer === undefined || ike.keys === undefined || ike.suite === undefined || ike.nonces === undefined) return done();
+    const terms = readAnswer(offer, payloads, true);
+    if (terms === undefined) {
+      this.abandon(ike);
+      const error = findError(payloads);
+      const what = error === undefined ? 'answered with what was not offered' : `refused with ${notifyName(error.notify)}`;
+      report(ike, 'child-refused', `the peer ${what}`, {
+        child: offer.config.name,
+        ...(error === undefined ? {} : { notify: notifyName(error.notify) }),
+        advice: 'compare the ESP proposals and the traffic selectors of both sides',
+      });
+      return done();
+    }
+    const [ni, nr] = ike.nonces;
+    const keys = deriveChildKeys(ike.host.runtime.crypto, { prf: ike.suite.prf, d: ike.keys.d }, terms.suite, ni, nr);
+    const agreement = { ...terms, keys, spiIn: offer.spiIn, initiator: true, nonces: ike.nonces };
+    this.#offer = undefined;
+    const child = new ChildSa(ike.host, ike, agreement);
+    child.install(agreement, (installed) => {
+      if (installed.ok) child.established();
+      else report(ike, 'data-plane', installed.error.message, { child: child.name });
+      done();
+    });
+  }
+}
+
+/** The responder's half. */
+export function respondAuth(ike: IkeSa, payloads: readonly Payload[], reply: Reply): void {
+  const idi = findPayload(payloads, 'IDi');
+  const auth = findPayload(payloads, 'AUTH');
+  const refuse = (message: string, more: Partial<FailureReport> = {}): void => {
+    report(ike, 'authentication', message, { notify: notifyName(Notify.AUTHENTICATION_FAILED), ...more });
+    reply([makeNotify(Notify.AUTHENTICATION_FAILED)]);
+    ike.die('failed');
+  };
+  if (idi === undefined) return refuse('the peer sent no identity');
+  const remoteId = identityFrom(idi.idType, idi.data);
+  if (auth?.method !== SHARED_KEY_MIC) return refuse(`${remoteId.text} does not authenticate with a pre-shared key`);
+  const idr = findPayload(payloads, 'IDr');
+  const known = ike.candidates.filter(
+    (candidate) =>
+      matchIdentity(candidate.remote.id, remoteId) &&
+      (idr === undefined || matchIdentity(ownIdentity(candidate, ike), idr)),
+  );
+  const candidates = ike.candidates.map((candidate) => candidate.name);
+  if (known.length === 0) return refuse(`no connection is for ${remoteId.text}`, { candidates });
+  const connection = known.find((candidate) =>
+    equalConstantTime(authentication(ike, 'initiator', candidate.remote.auth.psk, remoteId), auth.data),
+  );
+  if (connection === undefined) {
+    const advice = 'compare the pre-shared key of both sides';
+    return refuse(`the AUTH of ${remoteId.text} does not fit the pre-shared key`, { candidates, advice });
+  }
+  ike.connection = connection;
+  ike.remoteId = remoteId;
+  ike.localId = ownIdentity(connection, ike);
+  const others = siblings(ike);
+  if (connection.unique === 'keep' && others.some((other) => other.alive && !areSimultaneous(other, ike))) {
+    return refuse(`${remoteId.text} has an IKE SA already, which is kept`);
+  }
+
+  const { localId } = ike;
+  const identity: readonly Payload[] = [
+    { type: 'IDr', idType: localId.idType, data: localId.data },
+    { type: 'AUTH', method: SHARED_KEY_MIC, data: authentication(ike, 'responder', connection.local.auth.psk, localId) },
+  ];
+  const up = (answer: readonly Payload[], child?: ChildSa): void => {
+    reply([...identity, ...answer]);
+    ike.established();
+    startIkeTimers(ike);
+    ike.host.runtime.emit({ type: 'ike-up', ike: ike.info() });
+    replaceOthers(ike, others, findNotify(payloads, Notify.INITIAL_CONTACT) !== undefined);
+    ike.host.ikeUp(ike);
+    child?.established();
+  };
+  answerChild(ike, payloads, up);
+}
+
+function answerChild(ike: IkeSa, payloads: readonly Payload[], up: (answer: readonly Payload[], child?: ChildSa) => void): void {
+  const { host, keys, suite, nonces } = ike;
+  if (keys === undefined || suite === undefined || nonces === undefined) return;
+  const choice = chooseChild(ike, payloads, { inAuth: true });
+  if (!choice.ok) {
+    const { notify, code, message, more } = choice.refusal;
+    report(ike, code, message, { notify: notifyName(notify), ...more });
+    return up([makeNotify(notify)]);
+  }
+  const noChild = (message: string): void => {
+    report(ike, 'data-plane', message, { child: choice.value.terms.config.name });
+    if (ike.state === 'connecting') up([makeNotify(Notify.TEMPORARY_FAILURE)]);
+  };
+  host.runtime.dataPlane.allocateSpi((spi) => {
+    if (!spi.ok) return noChild(spi.error.message);
+    const childKeys = deriveChildKeys(host.runtime.crypto, { prf: suite.prf, d: keys.d }, choice.value.terms.suite, ...nonces);
+    const agreement = { ...choice.value.terms, keys: childKeys, spiIn: spi.value, initiator: false, nonces };
+    const child = new ChildSa(host, ike, agreement);
+    child.install(agreement, (installed) => {
+      if (!installed.ok) return noChild(installed.error.message);
+      if (ike.state !== 'connecting') return child.remove(undefined);
+      const { sa, ts } = answerPayloads(choice.value, spi.value);
+      up([sa, ...ts], child);
+    });
+  });
+}
+
+/** INITIAL_CONTACT and `unique` (RFC 7296 §2.4): what becomes of other IKE SAs with the same identities. */
+function replaceOthers(ike: IkeSa, others: readonly IkeSa[], initialContact: boolean): void {
+  if (ike.connection.unique === 'never') return;
+  for (const other of others) {
+    // Of two that began at once the one with the lowest nonce goes, and its own initiator ends it.
+    if (areSimultaneous(other, ike)) {
+      if (other.alive && ike.nonces && other.nonces && loses(other.nonces, ike.nonces)) other.terminate('replaced');
+    } else if (initialContact) other.die('replaced');
+    else if (other.alive) other.terminate('replaced');
+  }
+}
+
+/** Other IKE SAs between the same identities. */
+function siblings(ike: IkeSa): IkeSa[] {
+  return [...ike.host.table.live].filter(
+    (other) =>
+      other !== ike &&
+      other.connection === ike.connection &&
+      other.state !== 'deleting' &&
+      (other.establishedAtMs === 0 ? other.role === 'initiator' && other.nonces !== undefined : sameIdentity(other.remoteId, ike.remoteId)),
+  );
+}
+
+function sameIdentity(a: Identity | undefined, b: Identity | undefined): boolean {
+  return a !== undefined && b !== undefined && matchIdentity(a, b);
+}
+
+function isFirstContact(ike: IkeSa): boolean {
+  return ike.connection.unique !== 'never' && ![...ike.host.table.live].some((other) => other.connection === ike.connection && other.alive);
+}
+
+function ownIdentity(connection: Connection, ike: IkeSa): Identity {
+  return connection.local.id ?? identityFromAddress(ike.local.address);
+}
+
+/** The AUTH value of one side; both compute both. */
+function authentication(ike: IkeSa, side: IkeSa['role'], psk: Uint8Array, identity: Identity): Uint8Array {
+  const { init, keys, suite, nonces } = ike;
+  if (init === undefined || keys === undefined || suite === undefined || nonces === undefined) return new Uint8Array(0);
+  return pskAuthentication(ike.host.runtime.crypto, suite.prf, psk, {
+    message: side === ike.role ? init.ownMessage : init.peerMessage,
+    peerNonce: nonces[side === 'initiator' ? 1 : 0],
+    idType: identity.idType,
+    idData: identity.data,
+    skP: side === 'initiator' ? keys.pi : keys.pr,
+  });
+}
+
+function report(ike: IkeSa, code: string, message: string, more: Partial<FailureReport> = {}): void {
+  ike.host.failed({ code, message, connection: ike.connection.name, remote: ike.remote, exchange: 'IKE_AUTH', ...more });
+}
+
+function fail(ike: IkeSa, code: string, message: string, more: Partial<FailureReport> = {}): void {
+  report(ike, code, message, more);
+  ike.die('failed');
+}
