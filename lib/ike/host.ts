@@ -1,6 +1,7 @@
 // What one IKE SA sees of the gateway around it: the runtime, the configuration, the table of SAs, and whom to tell.
 
-import type { Config } from '../config/types.ts';
+import type { ChildConfig, Config, Connection } from '../config/types.ts';
+import type { PacketSummary } from '../ipsec/data-plane.ts';
 import type { CookieJar } from './cookie.ts';
 import type { DownReason } from './events.ts';
 import type { FailureReport } from './failure.ts';
@@ -23,6 +24,8 @@ export interface Host {
 
   /** An authentic request of the peer: the exchange's own file answers it. */
   respond(ike: IkeSa, exchange: number, payloads: readonly Payload[], reply: Reply, datagram: Datagram): void;
+  /** The packet that a trap of this child holds, for the first selectors of an offer. */
+  heldPacket(connection: Connection, child: ChildConfig): PacketSummary | undefined;
   /** A Child SA's time has come to be rekeyed, or its end. */
   childDue(child: ChildSa, what: 'rekey' | 'expire'): void;
 

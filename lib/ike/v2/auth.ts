@@ -246,7 +246,9 @@ function ownIdentity(connection: Connection, ike: IkeSa): Identity {
 /** The AUTH value of one side; both compute both. */
 function authentication(ike: IkeSa, side: IkeSa['role'], psk: Uint8Array, identity: Identity): Uint8Array {
   const { init, keys, suite, nonces } = ike;
-  if (init === undefined || keys === undefined || suite === undefined || nonces === undefined) return new Uint8Array(0);
+  if (init === undefined || keys === undefined || suite === undefined || nonces === undefined) {
+    throw new Error('authentication before the key exchange');
+  }
   return pskAuthentication(ike.host.runtime.crypto, suite.prf, psk, {
     message: side === ike.role ? init.ownMessage : init.peerMessage,
     peerNonce: nonces[side === 'initiator' ? 1 : 0],

@@ -61,6 +61,8 @@ export class ChildSa {
   establishedAtMs = 0;
   /** What the peer's rekeying of this SA made, while ours may still be under way (RFC 7296 §2.8.1). */
   replacedByPeer: ChildSa | undefined;
+  /** We have replaced it and are about to delete it. */
+  replaced = false;
   removed = false;
   readonly #host: Host;
   #policy: SharedPolicy | undefined;

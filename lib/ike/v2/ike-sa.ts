@@ -19,6 +19,7 @@ import { ExchangeType, type Header, type Message, type Payload } from '../wire/m
 import { Notify } from '../wire/notify.ts';
 import { exchangeName } from '../wire/trace.ts';
 import type { ChildSa, Nonces } from './child-sa.ts';
+import { DeleteIke } from './informational.ts';
 import { type IkeKeys, type IkeSuite, wipeIkeKeys } from './keys.ts';
 import { makeNotify } from './notifies.ts';
 import { open, seal } from './protect.ts';
@@ -74,6 +75,10 @@ export class IkeSa {
   localId: Identity | undefined;
   remoteId: Identity | undefined;
   readonly children = new Set<ChildSa>();
+  /** Why it ends, once it is to end. */
+  closeReason: DownReason | undefined;
+  /** Lost a collision: its end is no event. */
+  redundant = false;
   /** The peer's rekeying of this SA, answered while ours is under way (RFC 7296 §2.8.2). */
   replacedByPeer: IkeSa | undefined;
   timers: Timer[] = [];
@@ -175,6 +180,7 @@ export class IkeSa {
   }
 
   #unanswered(inFlight: InFlight): void {
+    if (this.state === 'deleting' || this.state === 'rekeyed') return this.die(this.closeReason);
     const { connection, remote } = this;
     const exchange = exchangeName(inFlight.exchange.type);
     this.host.failed({
@@ -185,7 +191,19 @@ export class IkeSa {
       remote,
       exchange,
     });
-    this.die(this.state === 'deleting' ? 'deleted' : 'dead-peer');
+    this.die(this.redundant ? undefined : 'dead-peer');
+  }
+
+  /** Tells the peer that the SA ends and then ends it. `reason` is undefined for one that another has replaced. */
+  terminate(reason: DownReason | undefined): void {
+    if (this.state === 'dead' || this.state === 'deleting') return;
+    this.closeReason = reason;
+    if (this.state === 'connecting') return this.die(reason);
+    this.state = 'deleting';
+    const waiting = this.#queue;
+    this.#queue = [new DeleteIke()];
+    for (const exchange of waiting) exchange.abandon?.(this);
+    this.#next();
   }
 
   // ---- what arrives

@@ -1,0 +1,151 @@
+// INFORMATIONAL (RFC 7296 §1.4): deletes, liveness checks and errors after authentication.
+//
+//   SK { D | N | nothing }   ->
+//                            <-    SK { D of the other direction | nothing }
+
+import { readUint32, uint32 } from '../../bytes.ts';
+import type { DownReason } from '../events.ts';
+import { ExchangeType, findNotify, type Payload, Protocol } from '../wire/message.ts';
+import { Notify } from '../wire/notify.ts';
+import type { ChildSa } from './child-sa.ts';
+import type { Exchange, IkeSa, Reply } from './ike-sa.ts';
+import { makeNotify } from './notifies.ts';
+
+/** Ends the IKE SA with all that is under it (§1.4.1). */
+export class DeleteIke implements Exchange {
+  readonly type = ExchangeType.INFORMATIONAL;
+
+  start(_ike: IkeSa, send: (payloads: readonly Payload[]) => void): void {
+    send([{ type: 'D', protocol: Protocol.IKE, spis: [] }]);
+  }
+
+  answer(ike: IkeSa): void {
+    ike.die(ike.closeReason);
+  }
+}
+
+/** Ends one Child SA. `reason` is undefined for one that another has replaced. */
+export class DeleteChild implements Exchange {
+  readonly type = ExchangeType.INFORMATIONAL;
+  readonly child: ChildSa;
+  readonly #reason: DownReason | undefined;
+
+  constructor(child: ChildSa, reason: DownReason | undefined) {
+    this.child = child;
+    this.#reason = reason;
+  }
+
+  start(_ike: IkeSa, send: (payloads: readonly Payload[]) => void, cancel: () => void): void {
+    if (this.child.removed) return cancel();
+    this.child.state = 'deleting';
+    send([{ type: 'D', protocol: Protocol.ESP, spis: [uint32(this.child.spiIn)] }]);
+  }
+
+  answer(_ike: IkeSa, _payloads: readonly Payload[], done: () => void): void {
+    this.child.remove(this.#reason);
+    done();
+  }
+}
+
+/** Ends a Child SA that the peer has and we never installed; its SPI is free again afterwards. */
+export class DeleteUninstalled implements Exchange {
+  readonly type = ExchangeType.INFORMATIONAL;
+  readonly #spiIn: number;
+
+  constructor(spiIn: number) {
+    this.#spiIn = spiIn;
+  }
+
+  start(_ike: IkeSa, send: (payloads: readonly Payload[]) => void): void {
+    send([{ type: 'D', protocol: Protocol.ESP, spis: [uint32(this.#spiIn)] }]);
+  }
+
+  answer(ike: IkeSa, _payloads: readonly Payload[], done: () => void): void {
+    this.abandon(ike);
+    done();
+  }
+
+  abandon(ike: IkeSa): void {
+    ike.host.runtime.dataPlane.releaseSpi(this.#spiIn);
+  }
+}
+
+/** Asks whether the peer is alive (§2.4); retransmission decides. */
+export class LivenessCheck implements Exchange {
+  readonly type = ExchangeType.INFORMATIONAL;
+
+  start(_ike: IkeSa, send: (payloads: readonly Payload[]) => void): void {
+    send([]);
+  }
+
+  answer(_ike: IkeSa, _payloads: readonly Payload[], done: () => void): void {
+    done();
+  }
+}
+
+/** Tells a responder whose IKE_AUTH response did not prove its identity, and ends the SA (§2.21.2). */
+export class TellFailure implements Exchange {
+  readonly type = ExchangeType.INFORMATIONAL;
+
+  start(_ike: IkeSa, send: (payloads: readonly Payload[]) => void): void {
+    send([makeNotify(Notify.AUTHENTICATION_FAILED)]);
+  }
+
+  answer(ike: IkeSa): void {
+    ike.die('failed');
+  }
+}
+
+/** The responder's half. */
+export function respondInformational(ike: IkeSa, payloads: readonly Payload[], reply: Reply): void {
+  const deletes = payloads.filter((payload) => payload.type === 'D');
+  if (deletes.some((payload) => payload.protocol === Protocol.IKE) || findNotify(payloads, Notify.AUTHENTICATION_FAILED)) {
+    reply([]);
+    return endedByPeer(ike);
+  }
+  const removed: Uint8Array[] = [];
+  for (const payload of deletes) {
+    if (payload.protocol !== Protocol.ESP) continue;
+    for (const spi of payload.spis) {
+      const child = childOf(ike, readUint32(spi));
+      if (child === undefined) continue;
+      // Both delete it at once: the two answers name nothing (§2.25.1).
+      if (child.state !== 'deleting') removed.push(uint32(child.spiIn));
+      child.remove(reasonOf(ike, child));
+    }
+  }
+  reply(removed.length === 0 ? [] : [{ type: 'D', protocol: Protocol.ESP, spis: removed }]);
+}
+
+/** The peer's delete of the whole IKE SA. */
+function endedByPeer(ike: IkeSa): void {
+  const successor = ike.replacedByPeer;
+  if (ike.state === 'rekeying' && successor !== undefined) {
+    // The peer never saw our rekeying: its own stands, ours is forgotten (§2.25.2).
+    ike.handOver(successor);
+    ike.host.runtime.emit({ type: 'ike-rekeyed', old: ike.info(), ike: successor.info() });
+    return ike.die(undefined);
+  }
+  const silent = ike.state === 'rekeyed' || ike.redundant;
+  ike.die(silent ? undefined : ike.state === 'deleting' ? ike.closeReason : 'deleted-by-peer');
+}
+
+/** Replaced SAs go without an event; so does the peer's half of a collision that ours has won. */
+function reasonOf(ike: IkeSa, child: ChildSa): DownReason | undefined {
+  for (const old of ike.children) {
+    if (old.replacedByPeer === child && old.state === 'rekeying') {
+      old.replacedByPeer = undefined;
+      return undefined;
+    }
+  }
+  const replaced = child.state === 'rekeyed' || child.replacedByPeer !== undefined || child.replaced;
+  return replaced ? undefined : child.state === 'deleting' ? 'deleted' : 'deleted-by-peer';
+}
+
+/** The Child SA that the peer receives on under `spi`; children of a replaced IKE SA are its successor's. */
+export function childOf(ike: IkeSa, spi: number): ChildSa | undefined {
+  for (const owner of [ike, ike.replacedByPeer]) {
+    for (const child of owner?.children ?? []) if (child.spiOut === spi) return child;
+  }
+  return undefined;
+}

@@ -1,0 +1,55 @@
+// What an IKE SA does by time: rekeying with jitter, its hard end, liveness checks (RFC 7296 §2.4) and keepalives for a
+// NAT in front of us (RFC 3948 §4).
+
+import { randomShare } from '../retransmit.ts';
+import type { IkeSa } from './ike-sa.ts';
+import { LivenessCheck } from './informational.ts';
+import { RekeyIke } from './rekey-ike.ts';
+
+const KEEPALIVE = Uint8Array.of(0xff);
+
+/** Starts the timers of an IKE SA that has just come up. They end with it. */
+export function startIkeTimers(ike: IkeSa): void {
+  const { runtime } = ike.host;
+  const { rekeyTimeMs, rekeyJitterMs, overTimeMs } = ike.connection;
+  if (rekeyTimeMs > 0) {
+    const wait = Math.max(0, rekeyTimeMs - rekeyJitterMs * randomShare(runtime));
+    ike.timers.push(
+      runtime.setTimer(wait, () => ike.enqueue(new RekeyIke())),
+      runtime.setTimer(rekeyTimeMs + overTimeMs, () => ike.terminate('expired')),
+    );
+  }
+  if (ike.connection.dpdDelayMs > 0) watch(ike, ike.connection.dpdDelayMs);
+  if (ike.nat.local && ike.host.config.natKeepaliveMs > 0) keepMapping(ike);
+}
+
+/** Repeats `act` until the SA is over; `act` says how long until the next time. */
+function repeat(ike: IkeSa, firstMs: number, act: () => number): void {
+  const slot = ike.timers.length;
+  const arm = (delayMs: number): void => {
+    ike.timers[slot] = ike.host.runtime.setTimer(delayMs, () => {
+      if (ike.state !== 'dead') arm(act());
+    });
+  };
+  arm(firstMs);
+}
+
+function watch(ike: IkeSa, delayMs: number): void {
+  repeat(ike, delayMs, () => {
+    const { runtime } = ike.host;
+    let heard = ike.lastHeardMs;
+    for (const child of ike.children) heard = Math.max(heard, runtime.dataPlane.querySa(child.inId)?.lastUsedMs ?? 0);
+    const idle = runtime.nowMs() - heard;
+    if (idle < delayMs) return delayMs - idle;
+    if (ike.alive && ike.inFlight === undefined) ike.enqueue(new LivenessCheck());
+    return delayMs;
+  });
+}
+
+function keepMapping(ike: IkeSa): void {
+  const { runtime, config } = ike.host;
+  repeat(ike, config.natKeepaliveMs, () => {
+    runtime.send({ ...ike.path, data: KEEPALIVE });
+    return config.natKeepaliveMs;
+  });
+}
