@@ -183,3 +183,10 @@ test('RFC 7296 §3.2: a payload that does not fit its length field is a mistake 
   assert.throws(() => encodePayloads([{ type: 'V', data: new Uint8Array(65532) }]), RangeError);
   assert.ok(decodeMessage(encodeMessage(HEADER, [{ type: 'V', data: new Uint8Array(65531) }])).ok);
 });
+
+test('RFC 7296 §3.14: sealed headers hold 65,535 bytes and not one more', () => {
+  assert.equal(encryptedHeader(HEADER, 41, 65531).length, 32);
+  assert.throws(() => encryptedHeader(HEADER, 41, 65532), RangeError);
+  assert.equal(encryptedFragmentHeader(HEADER, 41, 1, 2, 65527).length, 36);
+  assert.throws(() => encryptedFragmentHeader(HEADER, 41, 1, 2, 65528), RangeError);
+});

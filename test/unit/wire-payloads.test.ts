@@ -102,6 +102,25 @@ const GOOD: readonly (readonly [string, number, string, Payload])[] = [
   ],
   ['RFC 7296 §3.15: CP without attributes', 47, '01000000', { type: 'CP', configType: 1, attributes: [] }],
   ['RFC 7296 §3.16: EAP', 48, '0107000501', { type: 'EAP', data: fromHex('0107000501') }],
+  ['RFC 7296 §3.4: KE without data', 34, '001f0000', { type: 'KE', method: 31, data: NONE }],
+  ['RFC 7619 §3: IDr without data, ID_NULL', 36, '0d000000', { type: 'IDr', idType: 13, data: NONE }],
+  ['RFC 7296 §3.8: AUTH without data', 39, '02000000', { type: 'AUTH', method: 2, data: NONE }],
+  ['RFC 7296 §3.11: Delete of an AH SA', 42, '02040001c0ffee01', { type: 'D', protocol: 2, spis: [SPI] }],
+  [
+    'RFC 7296 §3.13.1: one host and one port',
+    44,
+    '01000000' + '0711001000350035c0000201c0000201',
+    {
+      type: 'TSi',
+      selectors: [{ protocol: 17, startPort: 53, endPort: 53, start: V4.start, end: V4.start }],
+    },
+  ],
+  [
+    'RFC 7296 §3.16: EAP Success, which has no more than its header',
+    48,
+    '03070004',
+    { type: 'EAP', data: fromHex('03070004') },
+  ],
 ];
 
 /** Title, type number, body: INVALID_SYNTAX. */
@@ -163,6 +182,17 @@ const BAD: readonly (readonly [string, number, string])[] = [
   ['RFC 7296 §3.16: an EAP packet without its length', 48, '010700'],
   ['RFC 7296 §3.16: an EAP packet longer than its payload', 48, '0107000601'],
   ['RFC 7296 §3.16: an EAP packet shorter than its payload', 48, '0107000501ff'],
+  ['RFC 7296 §3.10: a notify without a byte', 41, ''],
+  ['RFC 7296 §3.11: a Delete without a byte', 42, ''],
+  ['RFC 7296 §3.11: a Delete of AH with SPIs of 8 bytes', 42, `02080001${'00'.repeat(8)}`],
+  ['RFC 7296 §3.13: a TS payload without a byte', 44, ''],
+  ['RFC 7296 §3.13: a TS payload whose selector is cut short in its header', 44, '01000000' + '090000'],
+  ['RFC 7296 §3.13: a TS payload whose unknown selector has length 0', 44, '01000000' + '0900000000000000'],
+  ['RFC 7296 §3.13: a TS payload whose unknown selector leads past it', 44, '01000000' + '0900000900000000'],
+  ['RFC 7296 §3.13.1: a selector from port 65535 to 1', 44, '01000000' + '07060010ffff0001c0000201c00002ff'],
+  ['RFC 7296 §3.13.1: a selector from port 1 to 0', 44, '01000000' + '0706001000010000c0000201c00002ff'],
+  ['RFC 7296 §3.15: a CP payload without a byte', 47, ''],
+  ['RFC 7296 §3.16: an EAP payload without a byte', 48, ''],
 ];
 
 function chain(body: string): Uint8Array {
@@ -229,4 +259,31 @@ test('a decoded payload owns its bytes: what was decoded keeps its bytes when th
   const decoded = decodePayloads(40, buffer);
   buffer.fill(0xff);
   assert.deepEqual(decoded, { ok: true, value: [{ type: 'NONCE', data: fromHex('01'.repeat(16)) }] });
+});
+
+test('a payload that its own fields cannot hold is a mistake of the program', () => {
+  const longSpi = new Uint8Array(256);
+  const transform = { type: 1, id: 20 };
+  const proposal = { number: 1, protocol: 9, spi: NONE, transforms: [transform] };
+  const wrong: readonly Payload[] = [
+    { type: 'N', protocol: 9, spi: longSpi, notify: 14, data: NONE },
+    { type: 'D', protocol: 3, spis: [SPI, fromHex('c0ffee')] },
+    { type: 'TSi', selectors: Array.from({ length: 256 }, () => V4) },
+    { type: 'SA', proposals: [{ ...proposal, transforms: Array.from({ length: 256 }, () => transform) }] },
+    { type: 'SA', proposals: [{ ...proposal, spi: longSpi }] },
+    { type: 'SA', proposals: [{ ...proposal, number: 256 }] },
+  ];
+  for (const payload of wrong) assert.throws(() => encodePayloads([payload]), RangeError, payload.type);
+});
+
+test('a payload as full as its fields allow is written and read again', () => {
+  const spi = new Uint8Array(255).fill(1);
+  const transforms = Array.from({ length: 255 }, (_, id) => ({ type: 1, id }));
+  const full: readonly Payload[] = [
+    { type: 'N', protocol: 9, spi, notify: 14, data: NONE },
+    { type: 'TSi', selectors: Array.from({ length: 255 }, () => V4) },
+    { type: 'SA', proposals: [{ number: 255, protocol: 9, spi, transforms }] },
+  ];
+  const { first, bytes } = encodePayloads(full);
+  assert.deepEqual(decodePayloads(first, bytes), { ok: true, value: full });
 });
