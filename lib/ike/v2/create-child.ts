@@ -1,0 +1,250 @@
+// CREATE_CHILD_SA for Child SAs (RFC 7296 §1.3.1, §1.3.3, §2.8, §2.17): another one, or one in place of an old one.
+//
+//   initiator                                            responder
+//   SK { [N(REKEY_SA)], SA, Ni, [KEi], TSi, TSr }   ->
+//                                                   <-   SK { SA, Nr, [KEr], TSi, TSr }
+//                                                   or   SK { N(error) }
+
+import { uint32 } from '../../bytes.ts';
+import type { ChildConfig } from '../../config/types.ts';
+import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
+import type { PacketSummary } from '../../ipsec/data-plane.ts';
+import type { FailureReport } from '../failure.ts';
+import { ExchangeType, findPayload, type NotifyPayload, type Payload, Protocol } from '../wire/message.ts';
+import { Notify, notifyName } from '../wire/notify.ts';
+import {
+  type ChildOffer,
+  type ChildTerms,
+  makeOffer,
+  offerPayloads,
+  readAnswer,
+} from './child-negotiation.ts';
+import { ChildSa } from './child-sa.ts';
+import type { Exchange, IkeSa } from './ike-sa.ts';
+import { DeleteUninstalled } from './informational.ts';
+import { deriveChildKeys } from './keys.ts';
+import { findError, makeNotify, saNotify } from './notifies.ts';
+import { settleChildRekeying } from './rekey-child.ts';
+
+export const NONCE_BYTES = 32;
+/** How often another group or a busy peer is tried again. */
+const MOST_RETRIES = 5;
+
+export interface CreateChildOptions {
+  readonly packet?: PacketSummary | undefined;
+  readonly replaces?: ChildSa | undefined;
+  readonly method?: KeyExchangeAlgorithm | undefined;
+  readonly retries?: number;
+}
+
+/** The initiator's half. */
+export class CreateChild implements Exchange {
+  readonly type = ExchangeType.CREATE_CHILD_SA;
+  readonly config: ChildConfig;
+  readonly #options: CreateChildOptions;
+  readonly #method: KeyExchangeAlgorithm | undefined;
+  #ni: Uint8Array = new Uint8Array(0);
+  #offer: ChildOffer | undefined;
+  #privateValue: Uint8Array | undefined;
+
+  constructor(config: ChildConfig, options: CreateChildOptions = {}) {
+    this.config = config;
+    this.#options = options;
+    this.#method = options.method ?? firstMethod(config, options.replaces);
+  }
+
+  get replaces(): ChildSa | undefined {
+    return this.#options.replaces;
+  }
+
+  start(ike: IkeSa, send: (payloads: readonly Payload[]) => void, cancel: () => void): void {
+    const { runtime } = ike.host;
+    const { replaces } = this;
+    if (!ike.alive || (replaces !== undefined && (replaces.removed || replaces.state !== 'established'))) {
+      return cancel();
+    }
+    if (replaces !== undefined) replaces.state = 'rekeying';
+    this.#ni = runtime.random(NONCE_BYTES);
+    runtime.dataPlane.allocateSpi((spi) => {
+      if (ike.state === 'dead') {
+        if (spi.ok) runtime.dataPlane.releaseSpi(spi.value);
+        return;
+      }
+      if (!spi.ok) {
+        this.#failed(ike, 'data-plane', spi.error.message);
+        return cancel();
+      }
+      this.#offer = makeOffer(ike, this.config, spi.value, this.#options);
+      const method = this.#method;
+      if (method === undefined) return send(this.#request([]));
+      const job = { op: 'initiate', method, seed: runtime.random(method.seedBytes) } as const;
+      runtime.keyExchange(job, (outcome) => {
+        if (ike.inFlight !== this) return;
+        if (!outcome.ok) {
+          this.#failed(ike, 'key-exchange', outcome.error.message);
+          return cancel();
+        }
+        this.#privateValue = outcome.value.privateValue;
+        send(this.#request([{ type: 'KE', method: method.id, data: outcome.value.publicValue }]));
+      });
+    });
+  }
+
+  #request(ke: readonly Payload[]): readonly Payload[] {
+    if (this.#offer === undefined) return [];
+    const { sa, ts } = offerPayloads(this.#offer);
+    const { replaces } = this;
+    const rekey =
+      replaces === undefined ? [] : [saNotify(Notify.REKEY_SA, Protocol.ESP, uint32(replaces.spiIn))];
+    return [...rekey, sa, { type: 'NONCE', data: this.#ni }, ...ke, ...ts];
+  }
+
+  answer(ike: IkeSa, payloads: readonly Payload[], done: () => void): void {
+    const offer = this.#offer;
+    if (offer === undefined) return done();
+    const error = findError(payloads);
+    if (error !== undefined) {
+      this.abandon(ike);
+      this.#refused(ike, error);
+      return done();
+    }
+    const terms = readAnswer(offer, payloads, false);
+    const nonce = findPayload(payloads, 'NONCE');
+    const ke = findPayload(payloads, 'KE');
+    const method = terms?.suite.ke;
+    const keFits = method === undefined ? true : ke?.method === method.id && method.id === this.#method?.id;
+    const nonceFits = nonce !== undefined && nonce.data.length >= 16 && nonce.data.length <= 256;
+    if (terms === undefined || !nonceFits || !keFits) {
+      this.#undo(ike, 'the peer answered with what was not offered');
+      return done();
+    }
+    if (method === undefined || ke === undefined || this.#privateValue === undefined) {
+      return this.#install(ike, terms, nonce.data, undefined, done);
+    }
+    const job = { op: 'finish', method, privateValue: this.#privateValue, peerPublic: ke.data } as const;
+    ike.host.runtime.keyExchange(job, (outcome) => {
+      if (ike.inFlight !== this) return;
+      if (outcome.ok) return this.#install(ike, terms, nonce.data, outcome.value.secret, done);
+      this.#undo(ike, outcome.error.message);
+      done();
+    });
+  }
+
+  /** No answer comes, or none that made a Child SA: the reserved SPI goes back. */
+  abandon(ike: IkeSa): void {
+    if (this.#offer !== undefined) ike.host.runtime.dataPlane.releaseSpi(this.#offer.spiIn);
+    this.#clear();
+  }
+
+  #clear(): void {
+    this.#offer = undefined;
+    this.#privateValue?.fill(0);
+    this.#privateValue = undefined;
+  }
+
+  #install(
+    ike: IkeSa,
+    terms: ChildTerms,
+    nr: Uint8Array,
+    secret: Uint8Array | undefined,
+    done: () => void,
+  ): void {
+    const { keys, suite, host } = ike;
+    const { replaces } = this;
+    const spiIn = this.#offer?.spiIn;
+    if (keys === undefined || suite === undefined || spiIn === undefined) return done();
+    this.#clear();
+    const nonces = [this.#ni, nr] as const;
+    if (replaces !== undefined && settleChildRekeying(ike, replaces, nonces) === 'theirs') {
+      ike.enqueue(new DeleteUninstalled(spiIn));
+      return done();
+    }
+    const childKeys = deriveChildKeys(
+      host.runtime.crypto,
+      { prf: suite.prf, d: keys.d },
+      terms.suite,
+      this.#ni,
+      nr,
+      secret,
+    );
+    secret?.fill(0);
+    const agreement = {
+      ...terms,
+      keys: childKeys,
+      spiIn,
+      initiator: true,
+      nonces,
+      ...(replaces === undefined ? {} : { replaces }),
+    };
+    const child = new ChildSa(host, ike, agreement);
+    child.install(agreement, (installed) => {
+      if (ike.state === 'dead') child.remove(undefined);
+      else if (installed.ok) {
+        child.established(replaces?.removed === false ? replaces : undefined);
+        if (replaces !== undefined) ike.deleteReplaced(replaces);
+      } else {
+        ike.enqueue(new DeleteUninstalled(spiIn));
+        this.#failed(ike, 'data-plane', installed.error.message);
+      }
+      done();
+    });
+  }
+
+  /** The peer has made a Child SA that we cannot use: it is told so. */
+  #undo(ike: IkeSa, why: string): void {
+    const spiIn = this.#offer?.spiIn;
+    this.#clear();
+    if (spiIn !== undefined) ike.enqueue(new DeleteUninstalled(spiIn));
+    this.#failed(ike, 'child-refused', why);
+  }
+
+  #refused(ike: IkeSa, error: NotifyPayload): void {
+    const retries = (this.#options.retries ?? 0) + 1;
+    const { replaces } = this;
+    if (replaces !== undefined && replaces.state === 'rekeying') replaces.state = 'established';
+    if (error.notify === Notify.INVALID_KE_PAYLOAD && error.data.length === 2 && retries <= MOST_RETRIES) {
+      const id = (error.data[0] << 8) | error.data[1];
+      const method = this.config.espProposals.flatMap((own) => own.ke).find((row) => row.id === id);
+      if (method !== undefined && method.id !== this.#method?.id) {
+        return ike.enqueue(new CreateChild(this.config, { ...this.#options, method, retries }));
+      }
+    }
+    if (error.notify === Notify.CHILD_SA_NOT_FOUND && replaces !== undefined) {
+      // The peer has forgotten it, or replaced it and the delete is still on its way.
+      return replaces.remove(replaces.replacedByPeer === undefined ? 'deleted-by-peer' : undefined);
+    }
+    if (error.notify === Notify.TEMPORARY_FAILURE && retries <= MOST_RETRIES) {
+      const again = new CreateChild(this.config, { ...this.#options, retries });
+      return ike.later(() => (replaces?.ike ?? ike.successor).enqueue(again));
+    }
+    this.#failed(ike, 'child-refused', `the peer refused with ${notifyName(error.notify)}`, {
+      notify: notifyName(error.notify),
+      advice: 'compare the ESP proposals and the traffic selectors of both sides',
+    });
+  }
+
+  #failed(ike: IkeSa, code: string, message: string, more: Partial<FailureReport> = {}): void {
+    const { replaces } = this;
+    if (replaces !== undefined && !replaces.removed && replaces.state === 'rekeying')
+      replaces.state = 'established';
+    ike.host.failed({
+      code,
+      message,
+      connection: ike.connection.name,
+      child: this.config.name,
+      remote: ike.remote,
+      exchange: 'CREATE_CHILD_SA',
+      ...more,
+    });
+  }
+}
+
+/** A rekeying keeps the group it has; a new one takes the first that is configured (RFC 7296 §1.3). */
+function firstMethod(config: ChildConfig, replaces: ChildSa | undefined): KeyExchangeAlgorithm | undefined {
+  return replaces?.suite.ke ?? config.espProposals.find((own) => own.ke.length > 0)?.ke[0];
+}
+
+/** The error that answers a request. */
+export function refusal(notify: number, data?: Uint8Array): readonly Payload[] {
+  return [makeNotify(notify, data)];
+}
