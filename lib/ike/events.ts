@@ -17,7 +17,14 @@ export type IkeEvent =
   /** Key material for tshark; only made when the gateway has a key log. SECRET. */
   | { readonly type: 'keys'; readonly keys: KeyLogEntry };
 
-export type DownReason = 'deleted' | 'deleted-by-peer' | 'dead-peer' | 'expired' | 'replaced' | 'closed' | 'failed';
+export type DownReason =
+  | 'deleted'
+  | 'deleted-by-peer'
+  | 'dead-peer'
+  | 'expired'
+  | 'replaced'
+  | 'closed'
+  | 'failed';
 
 export interface IkeSaInfo {
   readonly id: number;

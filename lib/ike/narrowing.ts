@@ -1,12 +1,12 @@
 // Traffic-selector narrowing (RFC 7296 §2.9): the responder answers with the part of the offer that its policy allows.
 
+import type { PacketSummary } from '../ipsec/data-plane.ts';
 import {
   containsSelector,
   hostSelector,
   intersectSelectors,
   type TrafficSelector,
 } from '../ipsec/selector.ts';
-import type { PacketSummary } from '../ipsec/data-plane.ts';
 
 /**
  * Every part of `offered` that `policy` allows, without parts that another one holds already. Empty when there is nothing
@@ -42,7 +42,10 @@ export function resolveSelectors(
 }
 
 /** The selectors of the packet that asked for an SA: they go before the policy's own in the offer (RFC 7296 §2.9). */
-export function packetSelectors(packet: PacketSummary): { readonly source: TrafficSelector; readonly destination: TrafficSelector } {
+export function packetSelectors(packet: PacketSummary): {
+  readonly source: TrafficSelector;
+  readonly destination: TrafficSelector;
+} {
   const icmp = packet.protocol === 1 || packet.protocol === 58;
   const side = (address: Uint8Array, port: number): TrafficSelector => ({
     protocol: packet.protocol,

@@ -17,7 +17,9 @@ export interface NatDetection {
 /** SHA-1(SPIi | SPIr | address | port). */
 function natHash(crypto: Crypto, spiI: bigint, spiR: bigint, endpoint: Endpoint): Uint8Array {
   const address = parseAddress(endpoint.address) ?? new Uint8Array(0);
-  return crypto.sha1(concat(uint64(spiI), uint64(spiR), address, Uint8Array.of(endpoint.port >> 8, endpoint.port & 0xff)));
+  return crypto.sha1(
+    concat(uint64(spiI), uint64(spiR), address, Uint8Array.of(endpoint.port >> 8, endpoint.port & 0xff)),
+  );
 }
 
 /**
@@ -56,7 +58,8 @@ export function detectNat(
     payloads.filter((payload): payload is NotifyPayload => payload.type === 'N' && payload.notify === type);
   const sources = hashes(Notify.NAT_DETECTION_SOURCE_IP);
   const destinations = hashes(Notify.NAT_DETECTION_DESTINATION_IP);
-  if (sources.length === 0 || destinations.length === 0) return { supported: false, local: false, remote: false };
+  if (sources.length === 0 || destinations.length === 0)
+    return { supported: false, local: false, remote: false };
   const ours = natHash(crypto, spis.spiI, spis.spiR, local);
   const theirs = natHash(crypto, spis.spiI, spis.spiR, remote);
   return {

@@ -1,9 +1,9 @@
 // Proposal selection (RFC 7296 §2.7, §3.3): what is configured goes out as proposals, and of what a peer offers one
 // combination is chosen. The offer's order decides between proposals, ours between the transforms of one.
 
+import type { ProposalConfig } from '../config/types.ts';
 import type { Algorithm, AlgorithmKind } from '../crypto/algorithms.ts';
 import { findTransform } from '../crypto/algorithms.ts';
-import type { ProposalConfig } from '../config/types.ts';
 import type { FailureReport } from './failure.ts';
 import { TransformType, type WireProposal, type WireTransform } from './wire/message.ts';
 
@@ -110,8 +110,12 @@ function matchProposal(offer: WireProposal, own: ProposalConfig, options: Select
     if (kind === 'ke' && options.ignoreKe) continue;
     const offered = offer.transforms.filter((transform) => transform.type === type);
     const rows: readonly Algorithm[] = own[kind];
-    const noneOffered = offered.length === 0 || offered.some((transform) => transform.id === NONE && kind !== 'esn');
-    if (rows.length === 0 && (noneOffered || (kind === 'esn' && offered.some((transform) => transform.id === 0)))) {
+    const noneOffered =
+      offered.length === 0 || offered.some((transform) => transform.id === NONE && kind !== 'esn');
+    if (
+      rows.length === 0 &&
+      (noneOffered || (kind === 'esn' && offered.some((transform) => transform.id === 0)))
+    ) {
       continue;
     }
     const common = rows.filter((row) => offered.some((transform) => isTransformOf(transform, row)));
@@ -134,7 +138,8 @@ function matchProposal(offer: WireProposal, own: ProposalConfig, options: Select
 
 function isTransformOf(transform: WireTransform, row: Algorithm): boolean {
   return (
-    transform.unknownAttribute !== true && findTransform(row.kind, transform.id, transform.keyLengthBits) === row
+    transform.unknownAttribute !== true &&
+    findTransform(row.kind, transform.id, transform.keyLengthBits) === row
   );
 }
 
@@ -207,4 +212,3 @@ function formatOffer(offer: WireProposal): string {
 export function offersKe(configured: readonly ProposalConfig[], id: number): boolean {
   return configured.some((own) => own.ke.some((row) => row.id === id));
 }
-

@@ -30,7 +30,9 @@ export class Retransmitter {
   #arm(): void {
     const { timeoutMs, base, jitter } = this.#policy;
     const wait = timeoutMs * base ** this.#sent;
-    this.#timer = this.#runtime.setTimer(wait - wait * jitter * randomShare(this.#runtime), () => this.#fire());
+    this.#timer = this.#runtime.setTimer(wait - wait * jitter * randomShare(this.#runtime), () =>
+      this.#fire(),
+    );
   }
 
   #fire(): void {

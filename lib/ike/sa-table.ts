@@ -1,7 +1,7 @@
 // Which IKE SA a message belongs to, how many are half open, and the SAs that are over but still answer retransmissions.
 
-import { formatEndpoint, type Endpoint } from '../net/address.ts';
 import type { Limits } from '../config/types.ts';
+import { type Endpoint, formatEndpoint } from '../net/address.ts';
 import type { Runtime } from './runtime.ts';
 import type { IkeSa } from './v2/ike-sa.ts';
 
@@ -64,10 +64,15 @@ export class SaTable {
       if (left > 0) this.#halfOpenByAddress.set(address, left);
       else this.#halfOpenByAddress.delete(address);
     };
-    this.#closers.set(ike, { closeHalfOpen, forget: () => this.#byInit.delete(initKey(init.remote, init.spiI)) });
-    ike.timers.push(this.#runtime.setTimer(this.#limits.halfOpenTimeoutMs, () => {
-      if (ike.state === 'connecting') ike.die('failed');
-    }));
+    this.#closers.set(ike, {
+      closeHalfOpen,
+      forget: () => this.#byInit.delete(initKey(init.remote, init.spiI)),
+    });
+    ike.timers.push(
+      this.#runtime.setTimer(this.#limits.halfOpenTimeoutMs, () => {
+        if (ike.state === 'connecting') ike.die('failed');
+      }),
+    );
   }
 
   readonly #closers = new Map<IkeSa, { readonly closeHalfOpen: () => void; readonly forget: () => void }>();

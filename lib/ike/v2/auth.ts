@@ -13,7 +13,14 @@ import type { Connection, Identity } from '../../config/types.ts';
 import type { FailureReport } from '../failure.ts';
 import { ExchangeType, findNotify, findPayload, type Payload } from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
-import { type ChildOffer, chooseChild, answerPayloads, makeOffer, offerPayloads, readAnswer } from './child-negotiation.ts';
+import {
+  answerPayloads,
+  type ChildOffer,
+  chooseChild,
+  makeOffer,
+  offerPayloads,
+  readAnswer,
+} from './child-negotiation.ts';
 import { ChildSa } from './child-sa.ts';
 import { areSimultaneous, loses } from './collision.ts';
 import type { Exchange, IkeSa, Reply } from './ike-sa.ts';
@@ -34,7 +41,8 @@ export class Auth implements Exchange {
   }
 
   start(ike: IkeSa, send: (payloads: readonly Payload[]) => void): void {
-    const config = ike.connection.children[this.#childName ?? ''] ?? Object.values(ike.connection.children)[0];
+    const config =
+      ike.connection.children[this.#childName ?? ''] ?? Object.values(ike.connection.children)[0];
     ike.localId = ike.connection.local.id ?? identityFromAddress(ike.local.address);
     ike.host.runtime.dataPlane.allocateSpi((spi) => {
       if (ike.state !== 'connecting') {
@@ -42,15 +50,24 @@ export class Auth implements Exchange {
         return;
       }
       if (!spi.ok) return fail(ike, 'data-plane', spi.error.message);
-      this.#offer = makeOffer(ike, config, spi.value, { inAuth: true, packet: ike.host.heldPacket(ike.connection, config) });
+      this.#offer = makeOffer(ike, config, spi.value, {
+        inAuth: true,
+        packet: ike.host.heldPacket(ike.connection, config),
+      });
       const { sa, ts } = offerPayloads(this.#offer);
       const expected = ike.connection.remote.id;
       const { localId } = ike;
       if (localId === undefined) return;
       send([
         { type: 'IDi', idType: localId.idType, data: localId.data },
-        ...(expected === undefined ? [] : [{ type: 'IDr', idType: expected.idType, data: expected.data } as const]),
-        { type: 'AUTH', method: SHARED_KEY_MIC, data: authentication(ike, 'initiator', ike.connection.local.auth.psk, localId) },
+        ...(expected === undefined
+          ? []
+          : [{ type: 'IDr', idType: expected.idType, data: expected.data } as const]),
+        {
+          type: 'AUTH',
+          method: SHARED_KEY_MIC,
+          data: authentication(ike, 'initiator', ike.connection.local.auth.psk, localId),
+        },
         sa,
         ...ts,
         ...(isFirstContact(ike) ? [makeNotify(Notify.INITIAL_CONTACT)] : []),
@@ -66,7 +83,10 @@ export class Auth implements Exchange {
       this.abandon(ike);
       const notify = error === undefined ? {} : { notify: notifyName(error.notify) };
       const advice = 'compare the identities and the pre-shared key of both sides';
-      return fail(ike, 'authentication', `the peer refused us${error ? ` with ${notify.notify}` : ''}`, { ...notify, advice });
+      return fail(ike, 'authentication', `the peer refused us${error ? ` with ${notify.notify}` : ''}`, {
+        ...notify,
+        advice,
+      });
     }
     const remoteId = identityFrom(idr.idType, idr.data);
     const { remote } = ike.connection;
@@ -74,14 +94,18 @@ export class Auth implements Exchange {
     const known = matchIdentity(remote.id, remoteId);
     if (auth.method !== SHARED_KEY_MIC || !equalConstantTime(expected, auth.data) || !known) {
       this.abandon(ike);
-      const why = known ? 'its AUTH does not fit the pre-shared key' : `it is ${remoteId.text}, not ${remote.id?.text}`;
+      const why = known
+        ? 'its AUTH does not fit the pre-shared key'
+        : `it is ${remoteId.text}, not ${remote.id?.text}`;
       // The peer thinks the SA is up: it is told otherwise before it goes (RFC 7296 §2.21.2).
       ike.enqueue(new TellFailure());
       done();
       return report(ike, 'authentication', `the peer did not prove who it is: ${why}`);
     }
     ike.remoteId = remoteId;
-    const duplicates = siblings(ike).filter((other) => other.role === 'responder' && areSimultaneous(ike, other));
+    const duplicates = siblings(ike).filter(
+      (other) => other.role === 'responder' && areSimultaneous(ike, other),
+    );
     ike.established();
     startIkeTimers(ike);
     ike.host.runtime.emit({ type: 'ike-up', ike: ike.info() });
@@ -103,12 +127,16 @@ export class Auth implements Exchange {
 
   #readChild(ike: IkeSa, payloads: readonly Payload[], done: () => void): void {
     const offer = this.#offer;
-    if (offer === undefined || ike.keys === undefined || ike.suite === undefined || ike.nonces === undefined) return done();
+    if (offer === undefined || ike.keys === undefined || ike.suite === undefined || ike.nonces === undefined)
+      return done();
     const terms = readAnswer(offer, payloads, true);
     if (terms === undefined) {
       this.abandon(ike);
       const error = findError(payloads);
-      const what = error === undefined ? 'answered with what was not offered' : `refused with ${notifyName(error.notify)}`;
+      const what =
+        error === undefined
+          ? 'answered with what was not offered'
+          : `refused with ${notifyName(error.notify)}`;
       report(ike, 'child-refused', `the peer ${what}`, {
         child: offer.config.name,
         ...(error === undefined ? {} : { notify: notifyName(error.notify) }),
@@ -117,7 +145,13 @@ export class Auth implements Exchange {
       return done();
     }
     const [ni, nr] = ike.nonces;
-    const keys = deriveChildKeys(ike.host.runtime.crypto, { prf: ike.suite.prf, d: ike.keys.d }, terms.suite, ni, nr);
+    const keys = deriveChildKeys(
+      ike.host.runtime.crypto,
+      { prf: ike.suite.prf, d: ike.keys.d },
+      terms.suite,
+      ni,
+      nr,
+    );
     const agreement = { ...terms, keys, spiIn: offer.spiIn, initiator: true, nonces: ike.nonces };
     this.#offer = undefined;
     const child = new ChildSa(ike.host, ike, agreement);
@@ -140,7 +174,8 @@ export function respondAuth(ike: IkeSa, payloads: readonly Payload[], reply: Rep
   };
   if (idi === undefined) return refuse('the peer sent no identity');
   const remoteId = identityFrom(idi.idType, idi.data);
-  if (auth?.method !== SHARED_KEY_MIC) return refuse(`${remoteId.text} does not authenticate with a pre-shared key`);
+  if (auth?.method !== SHARED_KEY_MIC)
+    return refuse(`${remoteId.text} does not authenticate with a pre-shared key`);
   const idr = findPayload(payloads, 'IDr');
   const known = ike.candidates.filter(
     (candidate) =>
@@ -167,7 +202,11 @@ export function respondAuth(ike: IkeSa, payloads: readonly Payload[], reply: Rep
   const { localId } = ike;
   const identity: readonly Payload[] = [
     { type: 'IDr', idType: localId.idType, data: localId.data },
-    { type: 'AUTH', method: SHARED_KEY_MIC, data: authentication(ike, 'responder', connection.local.auth.psk, localId) },
+    {
+      type: 'AUTH',
+      method: SHARED_KEY_MIC,
+      data: authentication(ike, 'responder', connection.local.auth.psk, localId),
+    },
   ];
   const up = (answer: readonly Payload[], child?: ChildSa): void => {
     reply([...identity, ...answer]);
@@ -181,7 +220,11 @@ export function respondAuth(ike: IkeSa, payloads: readonly Payload[], reply: Rep
   answerChild(ike, payloads, up);
 }
 
-function answerChild(ike: IkeSa, payloads: readonly Payload[], up: (answer: readonly Payload[], child?: ChildSa) => void): void {
+function answerChild(
+  ike: IkeSa,
+  payloads: readonly Payload[],
+  up: (answer: readonly Payload[], child?: ChildSa) => void,
+): void {
   const { host, keys, suite, nonces } = ike;
   if (keys === undefined || suite === undefined || nonces === undefined) return;
   const choice = chooseChild(ike, payloads, { inAuth: true });
@@ -196,7 +239,12 @@ function answerChild(ike: IkeSa, payloads: readonly Payload[], up: (answer: read
   };
   host.runtime.dataPlane.allocateSpi((spi) => {
     if (!spi.ok) return noChild(spi.error.message);
-    const childKeys = deriveChildKeys(host.runtime.crypto, { prf: suite.prf, d: keys.d }, choice.value.terms.suite, ...nonces);
+    const childKeys = deriveChildKeys(
+      host.runtime.crypto,
+      { prf: suite.prf, d: keys.d },
+      choice.value.terms.suite,
+      ...nonces,
+    );
     const agreement = { ...choice.value.terms, keys: childKeys, spiIn: spi.value, initiator: false, nonces };
     const child = new ChildSa(host, ike, agreement);
     child.install(agreement, (installed) => {
@@ -214,7 +262,8 @@ function replaceOthers(ike: IkeSa, others: readonly IkeSa[], initialContact: boo
   for (const other of others) {
     // Of two that began at once the one with the lowest nonce goes, and its own initiator ends it.
     if (areSimultaneous(other, ike)) {
-      if (other.alive && ike.nonces && other.nonces && loses(other.nonces, ike.nonces)) other.terminate('replaced');
+      if (other.alive && ike.nonces && other.nonces && loses(other.nonces, ike.nonces))
+        other.terminate('replaced');
     } else if (initialContact) other.die('replaced');
     else if (other.alive) other.terminate('replaced');
   }
@@ -227,7 +276,9 @@ function siblings(ike: IkeSa): IkeSa[] {
       other !== ike &&
       other.connection === ike.connection &&
       other.state !== 'deleting' &&
-      (other.establishedAtMs === 0 ? other.role === 'initiator' && other.nonces !== undefined : sameIdentity(other.remoteId, ike.remoteId)),
+      (other.establishedAtMs === 0
+        ? other.role === 'initiator' && other.nonces !== undefined
+        : sameIdentity(other.remoteId, ike.remoteId)),
   );
 }
 
@@ -236,7 +287,10 @@ function sameIdentity(a: Identity | undefined, b: Identity | undefined): boolean
 }
 
 function isFirstContact(ike: IkeSa): boolean {
-  return ike.connection.unique !== 'never' && ![...ike.host.table.live].some((other) => other.connection === ike.connection && other.alive);
+  return (
+    ike.connection.unique !== 'never' &&
+    ![...ike.host.table.live].some((other) => other.connection === ike.connection && other.alive)
+  );
 }
 
 function ownIdentity(connection: Connection, ike: IkeSa): Identity {
@@ -259,7 +313,14 @@ function authentication(ike: IkeSa, side: IkeSa['role'], psk: Uint8Array, identi
 }
 
 function report(ike: IkeSa, code: string, message: string, more: Partial<FailureReport> = {}): void {
-  ike.host.failed({ code, message, connection: ike.connection.name, remote: ike.remote, exchange: 'IKE_AUTH', ...more });
+  ike.host.failed({
+    code,
+    message,
+    connection: ike.connection.name,
+    remote: ike.remote,
+    exchange: 'IKE_AUTH',
+    ...more,
+  });
 }
 
 function fail(ike: IkeSa, code: string, message: string, more: Partial<FailureReport> = {}): void {

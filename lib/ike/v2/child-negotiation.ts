@@ -7,7 +7,14 @@ import type { PacketSummary } from '../../ipsec/data-plane.ts';
 import { formatSelector, type TrafficSelector } from '../../ipsec/selector.ts';
 import type { FailureReport } from '../failure.ts';
 import { isNarrowed, narrow, packetSelectors, resolveSelectors } from '../narrowing.ts';
-import { acceptAnswer, answerProposal, type Chosen, explainMismatch, offerProposals, selectProposal } from '../proposal.ts';
+import {
+  acceptAnswer,
+  answerProposal,
+  type Chosen,
+  explainMismatch,
+  offerProposals,
+  selectProposal,
+} from '../proposal.ts';
 import { findPayload, type Payload, Protocol } from '../wire/message.ts';
 import { Notify } from '../wire/notify.ts';
 import type { ChildSa } from './child-sa.ts';
@@ -45,7 +52,11 @@ export function makeOffer(
   ike: IkeSa,
   config: ChildConfig,
   spiIn: number,
-  options: { readonly inAuth?: boolean; readonly packet?: PacketSummary | undefined; readonly replaces?: ChildSa | undefined },
+  options: {
+    readonly inAuth?: boolean;
+    readonly packet?: PacketSummary | undefined;
+    readonly replaces?: ChildSa | undefined;
+  },
 ): ChildOffer {
   const { packet, replaces } = options;
   const localTs = replaces?.localTs ?? resolveSelectors(config.localTs, ike.local.address);
@@ -72,14 +83,19 @@ export function offerPayloads(offer: ChildOffer): { readonly sa: Payload; readon
 }
 
 /** Reads the answer to our offer; undefined when it is not an answer to it. */
-export function readAnswer(offer: ChildOffer, payloads: readonly Payload[], ignoreKe: boolean): ChildTerms | undefined {
+export function readAnswer(
+  offer: ChildOffer,
+  payloads: readonly Payload[],
+  ignoreKe: boolean,
+): ChildTerms | undefined {
   const sa = findPayload(payloads, 'SA');
   const tsi = findPayload(payloads, 'TSi');
   const tsr = findPayload(payloads, 'TSr');
   if (sa === undefined || tsi === undefined || tsr === undefined) return undefined;
   const chosen = acceptAnswer(sa.proposals, Protocol.ESP, offer.proposals, { ignoreKe });
   if (chosen === undefined || chosen.suite.encr === undefined) return undefined;
-  if (!isNarrowed(tsi.selectors, offer.localTs) || !isNarrowed(tsr.selectors, offer.remoteTs)) return undefined;
+  if (!isNarrowed(tsi.selectors, offer.localTs) || !isNarrowed(tsr.selectors, offer.remoteTs))
+    return undefined;
   const spiOut = espSpi(chosen);
   if (spiOut === undefined) return undefined;
   return {
@@ -102,7 +118,9 @@ export function chooseChild(
   ike: IkeSa,
   payloads: readonly Payload[],
   options: { readonly inAuth?: boolean; readonly replaces?: ChildSa | undefined },
-): { readonly ok: true; readonly value: ChildChoice } | { readonly ok: false; readonly refusal: ChildRefusal } {
+):
+  | { readonly ok: true; readonly value: ChildChoice }
+  | { readonly ok: false; readonly refusal: ChildRefusal } {
   const sa = findPayload(payloads, 'SA');
   const tsi = findPayload(payloads, 'TSi')?.selectors ?? [];
   const tsr = findPayload(payloads, 'TSr')?.selectors ?? [];
@@ -117,9 +135,14 @@ export function chooseChild(
     .filter((fit) => fit.localTs.length > 0 && fit.remoteTs.length > 0);
   if (sa === undefined || fitting.length === 0) {
     const theirs = `${tsi.map(formatSelector).join(', ')} to ${tsr.map(formatSelector).join(', ')}`;
-    return refuse(Notify.TS_UNACCEPTABLE, 'traffic-selectors', `no child of ${ike.connection.name} allows ${theirs}`, {
-      candidates: children.map((config) => config.name),
-    });
+    return refuse(
+      Notify.TS_UNACCEPTABLE,
+      'traffic-selectors',
+      `no child of ${ike.connection.name} allows ${theirs}`,
+      {
+        candidates: children.map((config) => config.name),
+      },
+    );
   }
   const ke = findPayload(payloads, 'KE');
   for (const fit of fitting) {
@@ -129,21 +152,36 @@ export function chooseChild(
     });
     const spiOut = chosen && espSpi(chosen);
     if (chosen?.suite.encr === undefined || spiOut === undefined) continue;
-    const suite = { ...chosen.suite, esn: chosen.suite.esn ?? { kind: 'esn', name: 'noesn', id: 0 } } as EspSuite;
+    const suite = {
+      ...chosen.suite,
+      esn: chosen.suite.esn ?? { kind: 'esn', name: 'noesn', id: 0 },
+    } as EspSuite;
     return { ok: true, value: { terms: { ...fit, suite, spiOut }, chosen: { ...chosen, suite } } };
   }
-  const proposals = explainMismatch(sa.proposals, fitting.flatMap((fit) => fit.config.espProposals), {
-    ignoreKe: options.inAuth === true,
-  });
-  return refuse(Notify.NO_PROPOSAL_CHOSEN, 'no-proposal', `no common ESP proposal: ${proposals.missing} differs`, {
-    proposals,
-    candidates: fitting.map((fit) => fit.config.name),
-    advice: `offer ${proposals.ours} on the peer, or add ${proposals.theirs} here`,
-  });
+  const proposals = explainMismatch(
+    sa.proposals,
+    fitting.flatMap((fit) => fit.config.espProposals),
+    {
+      ignoreKe: options.inAuth === true,
+    },
+  );
+  return refuse(
+    Notify.NO_PROPOSAL_CHOSEN,
+    'no-proposal',
+    `no common ESP proposal: ${proposals.missing} differs`,
+    {
+      proposals,
+      candidates: fitting.map((fit) => fit.config.name),
+      advice: `offer ${proposals.ours} on the peer, or add ${proposals.theirs} here`,
+    },
+  );
 }
 
 /** SA, TSi and TSr of the responder's answer. */
-export function answerPayloads({ terms, chosen }: ChildChoice, spiIn: number): { readonly sa: Payload; readonly ts: readonly Payload[] } {
+export function answerPayloads(
+  { terms, chosen }: ChildChoice,
+  spiIn: number,
+): { readonly sa: Payload; readonly ts: readonly Payload[] } {
   return {
     sa: { type: 'SA', proposals: [answerProposal(chosen, uint32(spiIn))] },
     ts: [
@@ -153,7 +191,12 @@ export function answerPayloads({ terms, chosen }: ChildChoice, spiIn: number): {
   };
 }
 
-function refuse(notify: number, code: string, message: string, more: Partial<FailureReport>): { readonly ok: false; readonly refusal: ChildRefusal } {
+function refuse(
+  notify: number,
+  code: string,
+  message: string,
+  more: Partial<FailureReport>,
+): { readonly ok: false; readonly refusal: ChildRefusal } {
   return { ok: false, refusal: { notify, code, message, more } };
 }
 

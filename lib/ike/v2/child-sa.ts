@@ -1,7 +1,7 @@
 // A Child SA: its pair of SAs and its policy in the data plane, its life from installation to removal, and its timers.
 // Which exchange makes, replaces or deletes it is written in the files of the exchanges.
 
-import { uint32, toHex, wipe } from '../../bytes.ts';
+import { toHex, uint32, wipe } from '../../bytes.ts';
 import type { ChildConfig } from '../../config/types.ts';
 import type { ErrorInfo, Result } from '../../errors.ts';
 import { fail, ok } from '../../errors.ts';
@@ -138,7 +138,8 @@ export class ChildSa {
       const wait = Math.max(0, rekeyTimeMs - rekeyJitterMs * randomShare(runtime));
       this.#timers.push(runtime.setTimer(wait, () => this.#host.childDue(this, 'rekey')));
     }
-    if (lifeTimeMs > 0) this.#timers.push(runtime.setTimer(lifeTimeMs, () => this.#host.childDue(this, 'expire')));
+    if (lifeTimeMs > 0)
+      this.#timers.push(runtime.setTimer(lifeTimeMs, () => this.#host.childDue(this, 'expire')));
     if (replaces === undefined) runtime.emit({ type: 'child-up', child: this.info() });
     else runtime.emit({ type: 'child-rekeyed', old: replaces.info(), child: this.info() });
     this.#host.childUp(this);
@@ -205,10 +206,13 @@ export class ChildSa {
     const policy: SharedPolicy = { id: this.#host.nextId(), users: 1 };
     const { localTs, remoteTs } = this;
     const priority = policyPriority('protect', localTs, remoteTs);
-    this.#host.runtime.dataPlane.addPolicy({ id: policy.id, kind: 'protect', priority, localTs, remoteTs }, (error) => {
-      if (error === undefined) this.#policy = policy;
-      done(error);
-    });
+    this.#host.runtime.dataPlane.addPolicy(
+      { id: policy.id, kind: 'protect', priority, localTs, remoteTs },
+      (error) => {
+        if (error === undefined) this.#policy = policy;
+        done(error);
+      },
+    );
   }
 
   #parameters(direction: 'in' | 'out', keys: EspKeys): SaParameters {

@@ -10,6 +10,7 @@ import type { ChildConfig } from '../../config/types.ts';
 import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
 import type { PacketSummary } from '../../ipsec/data-plane.ts';
 import type { FailureReport } from '../failure.ts';
+import { randomShare } from '../retransmit.ts';
 import { ExchangeType, findPayload, type NotifyPayload, type Payload, Protocol } from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
 import {
@@ -19,16 +20,19 @@ import {
   offerPayloads,
   readAnswer,
 } from './child-negotiation.ts';
+import { deleteReplaced, resumeAfterRekeying, settleChildRekeying } from './child-rekey.ts';
 import { ChildSa } from './child-sa.ts';
 import type { Exchange, IkeSa } from './ike-sa.ts';
 import { DeleteUninstalled } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';
-import { findError, makeNotify, saNotify } from './notifies.ts';
-import { settleChildRekeying } from './rekey-child.ts';
+import { findError, isNonce, saNotify } from './notifies.ts';
 
-export const NONCE_BYTES = 32;
+
+const NONCE_BYTES = 32;
 /** How often another group or a busy peer is tried again. */
 const MOST_RETRIES = 5;
+/** A peer that is busy with an exchange of its own is asked again after this time, and up to twice as long (RFC 7296 §2.25). */
+const RETRY_MS = 2000;
 
 export interface CreateChildOptions {
   readonly packet?: PacketSummary | undefined;
@@ -113,7 +117,7 @@ export class CreateChild implements Exchange {
     const ke = findPayload(payloads, 'KE');
     const method = terms?.suite.ke;
     const keFits = method === undefined ? true : ke?.method === method.id && method.id === this.#method?.id;
-    const nonceFits = nonce !== undefined && nonce.data.length >= 16 && nonce.data.length <= 256;
+    const nonceFits = nonce !== undefined && isNonce(nonce.data);
     if (terms === undefined || !nonceFits || !keFits) {
       this.#undo(ike, 'the peer answered with what was not offered');
       return done();
@@ -155,7 +159,7 @@ export class CreateChild implements Exchange {
     if (keys === undefined || suite === undefined || spiIn === undefined) return done();
     this.#clear();
     const nonces = [this.#ni, nr] as const;
-    if (replaces !== undefined && settleChildRekeying(ike, replaces, nonces) === 'theirs') {
+    if (replaces !== undefined && settleChildRekeying(replaces, nonces) === 'theirs') {
       ike.enqueue(new DeleteUninstalled(spiIn));
       return done();
     }
@@ -181,7 +185,7 @@ export class CreateChild implements Exchange {
       if (ike.state === 'dead') child.remove(undefined);
       else if (installed.ok) {
         child.established(replaces?.removed === false ? replaces : undefined);
-        if (replaces !== undefined) ike.deleteReplaced(replaces);
+        if (replaces !== undefined) deleteReplaced(replaces);
       } else {
         ike.enqueue(new DeleteUninstalled(spiIn));
         this.#failed(ike, 'data-plane', installed.error.message);
@@ -201,7 +205,7 @@ export class CreateChild implements Exchange {
   #refused(ike: IkeSa, error: NotifyPayload): void {
     const retries = (this.#options.retries ?? 0) + 1;
     const { replaces } = this;
-    if (replaces !== undefined && replaces.state === 'rekeying') replaces.state = 'established';
+    if (replaces !== undefined) resumeAfterRekeying(replaces);
     if (error.notify === Notify.INVALID_KE_PAYLOAD && error.data.length === 2 && retries <= MOST_RETRIES) {
       const id = (error.data[0] << 8) | error.data[1];
       const method = this.config.espProposals.flatMap((own) => own.ke).find((row) => row.id === id);
@@ -215,7 +219,10 @@ export class CreateChild implements Exchange {
     }
     if (error.notify === Notify.TEMPORARY_FAILURE && retries <= MOST_RETRIES) {
       const again = new CreateChild(this.config, { ...this.#options, retries });
-      return ike.later(() => (replaces?.ike ?? ike.successor).enqueue(again));
+      const { runtime } = ike.host;
+      const wait = RETRY_MS * (1 + randomShare(runtime));
+      runtime.setTimer(wait, () => (replaces?.ike ?? ike).enqueue(again));
+      return;
     }
     this.#failed(ike, 'child-refused', `the peer refused with ${notifyName(error.notify)}`, {
       notify: notifyName(error.notify),
@@ -225,8 +232,7 @@ export class CreateChild implements Exchange {
 
   #failed(ike: IkeSa, code: string, message: string, more: Partial<FailureReport> = {}): void {
     const { replaces } = this;
-    if (replaces !== undefined && !replaces.removed && replaces.state === 'rekeying')
-      replaces.state = 'established';
+    if (replaces !== undefined) resumeAfterRekeying(replaces);
     ike.host.failed({
       code,
       message,
@@ -242,9 +248,4 @@ export class CreateChild implements Exchange {
 /** A rekeying keeps the group it has; a new one takes the first that is configured (RFC 7296 §1.3). */
 function firstMethod(config: ChildConfig, replaces: ChildSa | undefined): KeyExchangeAlgorithm | undefined {
   return replaces?.suite.ke ?? config.espProposals.find((own) => own.ke.length > 0)?.ke[0];
-}
-
-/** The error that answers a request. */
-export function refusal(notify: number, data?: Uint8Array): readonly Payload[] {
-  return [makeNotify(notify, data)];
 }

@@ -4,14 +4,12 @@
 // Received: endpoint -> receive() -> open -> request: responders.ts -> reply() | response: the exchange in flight.
 // Sent: enqueue(exchange) -> exchange.start() -> request() -> Retransmitter -> exchange.answer() -> the next in the queue.
 
-import { toHex, uint64 } from '../../bytes.ts';
 import type { Connection, Identity } from '../../config/types.ts';
 import { type Endpoint, sameEndpoint } from '../../net/address.ts';
 import { emitTrace } from '../emit-trace.ts';
 import type { DownReason, IkeSaInfo } from '../events.ts';
 import type { Host } from '../host.ts';
 import type { NatDetection } from '../nat.ts';
-import { formatSuite } from '../proposal.ts';
 import { Retransmitter } from '../retransmit.ts';
 import type { Datagram, Timer } from '../runtime.ts';
 import { unsupportedCritical } from '../wire/codec.ts';
@@ -19,6 +17,7 @@ import { ExchangeType, type Header, type Message, type Payload } from '../wire/m
 import { Notify } from '../wire/notify.ts';
 import { exchangeName } from '../wire/trace.ts';
 import type { ChildSa, Nonces } from './child-sa.ts';
+import { describeIkeSa } from './ike-info.ts';
 import { DeleteIke } from './informational.ts';
 import { type IkeKeys, type IkeSuite, wipeIkeKeys } from './keys.ts';
 import { makeNotify } from './notifies.ts';
@@ -81,6 +80,8 @@ export class IkeSa {
   redundant = false;
   /** The peer's rekeying of this SA, answered while ours is under way (RFC 7296 §2.8.2). */
   replacedByPeer: IkeSa | undefined;
+  /** What took over its children and all that is still to do. */
+  successor: IkeSa | undefined;
   timers: Timer[] = [];
   #queue: Exchange[] = [];
   #current: InFlight | undefined;
@@ -119,6 +120,7 @@ export class IkeSa {
   // ---- requests of ours
 
   enqueue(exchange: Exchange): void {
+    if (this.successor !== undefined) return this.successor.enqueue(exchange);
     if (this.state === 'dead' || this.state === 'rekeyed') {
       exchange.abandon?.(this);
       return;
@@ -138,7 +140,11 @@ export class IkeSa {
       (payloads) => {
         if (this.#current !== inFlight) return;
         inFlight.messageId = this.#nextRequest++;
-        this.#transmit(inFlight.messageId, this.#seal(exchange.type, inFlight.messageId, false, payloads), payloads);
+        this.#transmit(
+          inFlight.messageId,
+          this.#seal(exchange.type, inFlight.messageId, false, payloads),
+          payloads,
+        );
       },
       () => this.#finish(inFlight),
     );
@@ -169,7 +175,8 @@ export class IkeSa {
     if (inFlight === undefined) return;
     inFlight.messageId = messageId;
     const { type } = inFlight.exchange;
-    const send = (again: boolean): void => this.#send(this.path, message, this.header(type, messageId, false), again, payloads);
+    const send = (again: boolean): void =>
+      this.#send(this.path, message, this.header(type, messageId, false), again, payloads);
     inFlight.retransmitter = new Retransmitter(
       this.host.runtime,
       this.host.config.retransmit,
@@ -186,7 +193,8 @@ export class IkeSa {
     this.host.failed({
       code: 'no-answer',
       message: `${remote.address} port ${remote.port} did not answer ${exchange} ${inFlight.messageId}`,
-      advice: 'check the address, that UDP ports 500 and 4500 pass in both directions, and that the peer runs',
+      advice:
+        'check the address, that UDP ports 500 and 4500 pass in both directions, and that the peer runs',
       connection: connection.name,
       remote,
       exchange,
@@ -224,12 +232,16 @@ export class IkeSa {
     const repeated = !header.flags.response && header.messageId === this.#expectedRequest - 1;
     emitTrace(host.runtime, 'received', datagram, header, payloads, repeated);
     this.lastHeardMs = host.runtime.nowMs();
-    if (header.flags.response) return this.#receiveResponse(datagram, header, opened.value.ok ? payloads : undefined);
+    if (header.flags.response)
+      return this.#receiveResponse(datagram, header, opened.value.ok ? payloads : undefined);
     if (repeated) return this.#repeatResponse(datagram);
     if (header.messageId !== this.#expectedRequest || this.#processing || this.state === 'dead') {
       return host.count('unexpected-message-id');
     }
-    if (this.state === 'connecting' && (header.exchange !== ExchangeType.IKE_AUTH || this.role === 'initiator')) {
+    if (
+      this.state === 'connecting' &&
+      (header.exchange !== ExchangeType.IKE_AUTH || this.role === 'initiator')
+    ) {
       return host.count('before-authentication');
     }
     this.#followPeer(datagram);
@@ -240,13 +252,19 @@ export class IkeSa {
       return this.die('failed');
     }
     const critical = unsupportedCritical(payloads);
-    if (critical !== undefined) return reply([makeNotify(Notify.UNSUPPORTED_CRITICAL_PAYLOAD, Uint8Array.of(critical))]);
+    if (critical !== undefined)
+      return reply([makeNotify(Notify.UNSUPPORTED_CRITICAL_PAYLOAD, Uint8Array.of(critical))]);
     host.respond(this, header.exchange, payloads, reply, datagram);
   }
 
   #receiveResponse(datagram: Datagram, header: Header, payloads: readonly Payload[] | undefined): void {
     const inFlight = this.#current;
-    if (inFlight === undefined || inFlight.answered || header.messageId !== inFlight.messageId || this.state === 'dead') {
+    if (
+      inFlight === undefined ||
+      inFlight.answered ||
+      header.messageId !== inFlight.messageId ||
+      this.state === 'dead'
+    ) {
       return this.host.count('unexpected-message-id');
     }
     if (header.exchange !== inFlight.exchange.type) return this.host.count('unexpected-exchange');
@@ -319,7 +337,13 @@ export class IkeSa {
     return { local: this.local, remote: this.remote, natt: this.natt };
   }
 
-  #send(path: Omit<Datagram, 'data'>, message: Uint8Array, header: Header, again: boolean, payloads: readonly Payload[]): void {
+  #send(
+    path: Omit<Datagram, 'data'>,
+    message: Uint8Array,
+    header: Header,
+    again: boolean,
+    payloads: readonly Payload[],
+  ): void {
     const datagram = { local: path.local, remote: path.remote, natt: path.natt, data: message };
     emitTrace(this.host.runtime, 'sent', datagram, header, payloads, again);
     this.host.runtime.send(datagram);
@@ -338,6 +362,7 @@ export class IkeSa {
 
   /** Children go over to the SA that replaces this one (RFC 7296 §2.8); so does what still waits in the queue. */
   handOver(successor: IkeSa): void {
+    this.successor = successor;
     for (const child of this.children) {
       child.ike = successor;
       successor.children.add(child);
@@ -377,21 +402,6 @@ export class IkeSa {
   }
 
   info(): IkeSaInfo {
-    const { suite } = this;
-    return {
-      id: this.id,
-      connection: this.connection.name,
-      role: this.role,
-      state: this.state === 'dead' ? 'deleting' : this.state,
-      initiatorSpi: toHex(uint64(this.spiI)),
-      responderSpi: toHex(uint64(this.spiR)),
-      local: this.local,
-      remote: this.remote,
-      localId: this.localId?.text ?? '',
-      remoteId: this.remoteId?.text ?? '',
-      proposal: suite === undefined ? '' : formatSuite({ ...suite }),
-      natDetected: { local: this.nat.local, remote: this.nat.remote },
-      establishedAtMs: this.establishedAtMs,
-    };
+    return describeIkeSa(this);
   }
 }

@@ -99,7 +99,10 @@ export class TellFailure implements Exchange {
 /** The responder's half. */
 export function respondInformational(ike: IkeSa, payloads: readonly Payload[], reply: Reply): void {
   const deletes = payloads.filter((payload) => payload.type === 'D');
-  if (deletes.some((payload) => payload.protocol === Protocol.IKE) || findNotify(payloads, Notify.AUTHENTICATION_FAILED)) {
+  if (
+    deletes.some((payload) => payload.protocol === Protocol.IKE) ||
+    findNotify(payloads, Notify.AUTHENTICATION_FAILED)
+  ) {
     reply([]);
     return endedByPeer(ike);
   }

@@ -52,7 +52,12 @@ export interface Exchanged {
 }
 
 /** Keys of the first IKE SA: SKEYSEED = prf(Ni | Nr, g^ir) (RFC 7296 §2.14). */
-export function deriveIkeKeys(crypto: Crypto, suite: IkeSuite, secret: Uint8Array, exchanged: Exchanged): IkeKeys {
+export function deriveIkeKeys(
+  crypto: Crypto,
+  suite: IkeSuite,
+  secret: Uint8Array,
+  exchanged: Exchanged,
+): IkeKeys {
   const seed = crypto.prf(suite.prf, concat(exchanged.ni, exchanged.nr), secret);
   return expandIkeKeys(crypto, suite, seed, exchanged);
 }

@@ -38,7 +38,8 @@ function watch(ike: IkeSa, delayMs: number): void {
   repeat(ike, delayMs, () => {
     const { runtime } = ike.host;
     let heard = ike.lastHeardMs;
-    for (const child of ike.children) heard = Math.max(heard, runtime.dataPlane.querySa(child.inId)?.lastUsedMs ?? 0);
+    for (const child of ike.children)
+      heard = Math.max(heard, runtime.dataPlane.querySa(child.inId)?.lastUsedMs ?? 0);
     const idle = runtime.nowMs() - heard;
     if (idle < delayMs) return delayMs - idle;
     if (ike.alive && ike.inFlight === undefined) ike.enqueue(new LivenessCheck());

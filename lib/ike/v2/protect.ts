@@ -62,7 +62,10 @@ export function open(
   message: Uint8Array,
   sk: EncryptedPayload,
 ): Opened {
-  const plaintext = suite.integ === undefined ? openAead(crypto, suite, keys, message) : openBlocks(crypto, suite, keys, message);
+  const plaintext =
+    suite.integ === undefined
+      ? openAead(crypto, suite, keys, message)
+      : openBlocks(crypto, suite, keys, message);
   if (plaintext === undefined) return fail('not-authentic', 'the integrity check failed');
   const padding = plaintext[plaintext.length - 1];
   if (padding + 1 > plaintext.length)
@@ -70,14 +73,24 @@ export function open(
   return ok(decodePayloads(sk.firstInner, plaintext.subarray(0, plaintext.length - padding - 1)));
 }
 
-function openAead(crypto: Crypto, { encr }: IkeSuite, keys: DirectionKeys, message: Uint8Array): Uint8Array | undefined {
+function openAead(
+  crypto: Crypto,
+  { encr }: IkeSuite,
+  keys: DirectionKeys,
+  message: Uint8Array,
+): Uint8Array | undefined {
   if (message.length < HEADERS_BYTES + encr.ivBytes + 1 + encr.icvBytes) return undefined;
   const iv = message.subarray(HEADERS_BYTES, HEADERS_BYTES + encr.ivBytes);
   const sealed = message.subarray(HEADERS_BYTES + encr.ivBytes);
   return crypto.aeadOpen(encr, keys.e, iv, message.subarray(0, HEADERS_BYTES), sealed);
 }
 
-function openBlocks(crypto: Crypto, suite: IkeSuite, keys: DirectionKeys, message: Uint8Array): Uint8Array | undefined {
+function openBlocks(
+  crypto: Crypto,
+  suite: IkeSuite,
+  keys: DirectionKeys,
+  message: Uint8Array,
+): Uint8Array | undefined {
   const { encr, integ } = suite;
   if (integ === undefined) return undefined;
   const start = HEADERS_BYTES + encr.ivBytes;

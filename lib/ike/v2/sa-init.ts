@@ -10,21 +10,35 @@
 import { equalBytes } from '../../bytes.ts';
 import type { Connection } from '../../config/types.ts';
 import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
+import { emitTrace } from '../emit-trace.ts';
 import type { FailureReport } from '../failure.ts';
 import type { Host } from '../host.ts';
 import { detectNat, natNotifies } from '../nat.ts';
-import { acceptAnswer, answerProposal, explainMismatch, offerProposals, offersKe, selectProposal } from '../proposal.ts';
+import {
+  acceptAnswer,
+  answerProposal,
+  explainMismatch,
+  offerProposals,
+  offersKe,
+  selectProposal,
+} from '../proposal.ts';
 import type { Datagram } from '../runtime.ts';
-import { emitTrace } from '../emit-trace.ts';
 import { encodeMessage } from '../wire/codec.ts';
-import { ExchangeType, findNotify, findPayload, type Message, type Payload, Protocol } from '../wire/message.ts';
+import {
+  ExchangeType,
+  findNotify,
+  findPayload,
+  type Message,
+  type Payload,
+  Protocol,
+} from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
 import { Auth } from './auth.ts';
 import { peerCameUpMeanwhile } from './collision.ts';
 import { type Exchange, IkeSa } from './ike-sa.ts';
-import { deriveIkeKeys, type IkeSuite } from './keys.ts';
 import { logIkeKeys } from './key-log.ts';
-import { findError, makeNotify } from './notifies.ts';
+import { deriveIkeKeys, type IkeSuite } from './keys.ts';
+import { findError, invalidKe, isNonce, makeNotify } from './notifies.ts';
 
 const NONCE_BYTES = 32;
 const NO_SPI = new Uint8Array(0);
@@ -115,7 +129,12 @@ export class SaInit implements Exchange {
       return ike.host.count('bad-sa-init-response');
     }
     this.#finishing = true;
-    const job = { op: 'finish', method: suite.ke, privateValue: this.#share.privateValue, peerPublic: ke.data } as const;
+    const job = {
+      op: 'finish',
+      method: suite.ke,
+      privateValue: this.#share.privateValue,
+      peerPublic: ke.data,
+    } as const;
     ike.host.runtime.keyExchange(job, (outcome) => {
       if (ike.inFlight !== this) return;
       this.#share?.privateValue.fill(0);
@@ -192,7 +211,10 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
 
   const subject = { nonce: nonce.data, address: datagram.remote.address, spiI: header.initiatorSpi };
   const cookie = findNotify(payloads, Notify.COOKIE);
-  if (table.halfOpen >= config.limits.cookieThreshold && !(cookie && host.cookies.check(cookie.data, subject))) {
+  if (
+    table.halfOpen >= config.limits.cookieThreshold &&
+    !(cookie && host.cookies.check(cookie.data, subject))
+  ) {
     host.count('cookie-asked');
     return answer(makeNotify(Notify.COOKIE, host.cookies.bake(subject)));
   }
@@ -215,27 +237,46 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
   const first = reachable.find((connection) => choose(connection) !== undefined);
   const chosen = first && choose(first);
   function choose(connection: Connection) {
-    return selectProposal(sa?.proposals ?? [], Protocol.IKE, connection.proposals, { preferKe: ke?.method ?? 0 });
+    return selectProposal(sa?.proposals ?? [], Protocol.IKE, connection.proposals, {
+      preferKe: ke?.method ?? 0,
+    });
   }
   if (first === undefined || chosen === undefined) {
-    const proposals = explainMismatch(sa.proposals, reachable.flatMap((connection) => connection.proposals));
+    const proposals = explainMismatch(
+      sa.proposals,
+      reachable.flatMap((connection) => connection.proposals),
+    );
     const advice = `offer ${proposals.ours} on the peer, or add ${proposals.theirs} here`;
-    return refuse('no-proposal', `no common IKE proposal: ${proposals.missing} differs`, { candidates, proposals, advice });
+    return refuse('no-proposal', `no common IKE proposal: ${proposals.missing} differs`, {
+      candidates,
+      proposals,
+      advice,
+    });
   }
   const suite = chosen.suite as IkeSuite;
   if (suite.ke.id !== ke.method) {
     host.count('other-ke-asked');
-    return answer(makeNotify(Notify.INVALID_KE_PAYLOAD, Uint8Array.of(suite.ke.id >> 8, suite.ke.id & 0xff)));
+    return answer(invalidKe(suite.ke.id));
   }
 
   const ike = new IkeSa(host, 'responder', first, datagram);
   ike.spiI = header.initiatorSpi;
   ike.spiR = table.newSpi();
-  ike.candidates = reachable.filter((connection) => offersKe(connection.proposals, suite.ke.id) && choose(connection));
+  ike.candidates = reachable.filter(
+    (connection) => offersKe(connection.proposals, suite.ke.id) && choose(connection),
+  );
   ike.init = { ownMessage: datagram.data, peerMessage: datagram.data };
-  ike.nat = detectNat(runtime.crypto, { spiI: ike.spiI, spiR: 0n }, datagram.local, datagram.remote, payloads);
+  ike.nat = detectNat(
+    runtime.crypto,
+    { spiI: ike.spiI, spiR: 0n },
+    datagram.local,
+    datagram.remote,
+    payloads,
+  );
   if (!ike.nat.supported && runtime.dataPlane.udpEncapsulationOnly) {
-    return refuse('no-encapsulation', 'the peer knows no NAT traversal, which this data plane needs', { candidates });
+    return refuse('no-encapsulation', 'the peer knows no NAT traversal, which this data plane needs', {
+      candidates,
+    });
   }
   table.add(ike, ike.spiR, { remote: datagram.remote, spiI: ike.spiI });
   const seed = runtime.random(suite.ke.seedBytes);
@@ -253,7 +294,9 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
       { type: 'NONCE', data: nr },
     ];
     if (ike.nat.supported) {
-      answered.push(...natNotifies(runtime.crypto, ike, datagram.local, datagram.remote, pretendNat(host, first)));
+      answered.push(
+        ...natNotifies(runtime.crypto, ike, datagram.local, datagram.remote, pretendNat(host, first)),
+      );
     }
     establishKeys(ike, suite, outcome.value.secret, nonce.data, nr);
     const responseHeader = ike.header(ExchangeType.IKE_SA_INIT, 0, true);
@@ -267,8 +310,17 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
 }
 
 /** A response that leaves no state behind: the responder's SPI stays zero. */
-function answerInClear(host: Host, datagram: Datagram, { header }: Message, payloads: readonly Payload[]): void {
-  const responseHeader = { ...header, minorVersion: 0, flags: { initiator: false, response: true, version: false } };
+function answerInClear(
+  host: Host,
+  datagram: Datagram,
+  { header }: Message,
+  payloads: readonly Payload[],
+): void {
+  const responseHeader = {
+    ...header,
+    minorVersion: 0,
+    flags: { initiator: false, response: true, version: false },
+  };
   const { local, remote, natt } = datagram;
   const response = { local, remote, natt, data: encodeMessage(responseHeader, payloads) };
   emitTrace(host.runtime, 'sent', response, responseHeader, payloads, false);
@@ -286,10 +338,21 @@ function connectionsBetween(host: Host, { local, remote }: Datagram): Connection
     .sort((a, b) => Number(a.remoteAddress === undefined) - Number(b.remoteAddress === undefined));
 }
 
-function establishKeys(ike: IkeSa, suite: IkeSuite, secret: Uint8Array, ni: Uint8Array, nr: Uint8Array): void {
+function establishKeys(
+  ike: IkeSa,
+  suite: IkeSuite,
+  secret: Uint8Array,
+  ni: Uint8Array,
+  nr: Uint8Array,
+): void {
   ike.suite = suite;
   ike.nonces = [ni, nr];
-  ike.keys = deriveIkeKeys(ike.host.runtime.crypto, suite, secret, { ni, nr, spiI: ike.spiI, spiR: ike.spiR });
+  ike.keys = deriveIkeKeys(ike.host.runtime.crypto, suite, secret, {
+    ni,
+    nr,
+    spiI: ike.spiI,
+    spiR: ike.spiR,
+  });
   secret.fill(0);
   logIkeKeys(ike);
 }
@@ -303,12 +366,9 @@ function float(ike: IkeSa): void {
 
 /** A random source hash where ESP has to go inside UDP: then a NAT is found. */
 function pretendNat(host: Host, connection: Connection): Uint8Array | undefined {
-  return connection.encap || host.runtime.dataPlane.udpEncapsulationOnly ? host.runtime.random(20) : undefined;
-}
-
-/** RFC 7296 §2.10, §3.9. */
-function isNonce(nonce: Uint8Array): boolean {
-  return nonce.length >= 16 && nonce.length <= 256;
+  return connection.encap || host.runtime.dataPlane.udpEncapsulationOnly
+    ? host.runtime.random(20)
+    : undefined;
 }
 
 function sameRequest(ike: IkeSa, request: Uint8Array): boolean {

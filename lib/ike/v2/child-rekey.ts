@@ -1,0 +1,34 @@
+// Rekeying a Child SA from both sides at once (RFC 7296 §2.8.1): which of the two new SAs stays, and who deletes the old one.
+
+import type { ChildSa, Nonces } from './child-sa.ts';
+import { loses } from './collision.ts';
+import { DeleteChild } from './informational.ts';
+
+/**
+ * Our rekeying of `old` has been answered. `ours`: the new SA stays and we delete the old one. `theirs`: the peer's own
+ * rekeying stays, it deletes the old SA, and what ours made is to be deleted by us.
+ */
+export function settleChildRekeying(old: ChildSa, nonces: Nonces): 'ours' | 'theirs' {
+  const theirs = old.replacedByPeer;
+  if (theirs === undefined) return 'ours';
+  if (loses(nonces, theirs.nonces)) {
+    old.state = 'rekeyed';
+    return 'theirs';
+  }
+  theirs.state = 'rekeyed';
+  old.replacedByPeer = undefined;
+  return 'ours';
+}
+
+/** Our rekeying of `old` came to nothing: it is as it was before, or as the peer's own rekeying left it. */
+export function resumeAfterRekeying(old: ChildSa): void {
+  if (old.removed || old.state !== 'rekeying') return;
+  old.state = old.replacedByPeer === undefined ? 'established' : 'rekeyed';
+}
+
+/** Ours has taken over: the old one is deleted. */
+export function deleteReplaced(old: ChildSa): void {
+  if (old.removed) return;
+  old.replaced = true;
+  old.ike.enqueue(new DeleteChild(old, undefined));
+}
