@@ -13,6 +13,7 @@ export function emitTrace(
   header: Header,
   payloads: readonly Payload[],
   retransmission: boolean,
+  sealed = header.exchange !== ExchangeType.IKE_SA_INIT,
 ): void {
   const names = payloadNames(payloads);
   runtime.emit({
@@ -26,7 +27,7 @@ export function emitTrace(
       messageId: header.messageId,
       response: header.flags.response,
       retransmission,
-      payloads: header.exchange === ExchangeType.IKE_SA_INIT ? names : ['SK', ...names],
+      payloads: sealed ? ['SK', ...names] : names,
       initiatorSpi: toHex(uint64(header.initiatorSpi)),
       responderSpi: toHex(uint64(header.responderSpi)),
       lengthBytes: datagram.data.length,

@@ -13,6 +13,8 @@ export interface FailureReport {
   readonly child?: string;
   readonly remote: Endpoint;
   readonly exchange: string;
+  /** Our part in that exchange. */
+  readonly role: 'initiator' | 'responder';
   /** The notify that was sent or received. */
   readonly notify?: string;
   /** Connections that were looked at. */

@@ -5,7 +5,7 @@ import type { PacketSummary } from '../ipsec/data-plane.ts';
 import type { CookieJar } from './cookie.ts';
 import type { DownReason } from './events.ts';
 import type { FailureReport } from './failure.ts';
-import type { Datagram, Runtime } from './runtime.ts';
+import type { Runtime } from './runtime.ts';
 import type { SaTable } from './sa-table.ts';
 import type { ChildSa } from './v2/child-sa.ts';
 import type { IkeSa, Reply } from './v2/ike-sa.ts';
@@ -23,17 +23,23 @@ export interface Host {
   count(what: string): void;
 
   /** An authentic request of the peer: the exchange's own file answers it. */
-  respond(ike: IkeSa, exchange: number, payloads: readonly Payload[], reply: Reply, datagram: Datagram): void;
+  respond(ike: IkeSa, exchange: number, payloads: readonly Payload[], reply: Reply): void;
   /** The packet that a trap of this child holds, for the first selectors of an offer. */
   heldPacket(connection: Connection, child: ChildConfig): PacketSummary | undefined;
+  /** An IKE SA's time has come to be rekeyed. */
+  ikeDue(ike: IkeSa): void;
   /** A Child SA's time has come to be rekeyed, or its end. */
   childDue(child: ChildSa, what: 'rekey' | 'expire'): void;
 
-  /** Told after the events went out; the keeper of the desired state acts on them. */
+  /**
+   * Told after the events went out; the keeper of the desired state acts on them. A `reason` that is undefined: another
+   * SA has taken over, or there was nothing to tell.
+   */
   ikeUp(ike: IkeSa): void;
+  ikeRekeyed(old: IkeSa, fresh: IkeSa): void;
   ikeDown(ike: IkeSa, reason: DownReason | undefined): void;
   childUp(child: ChildSa): void;
-  childDown(child: ChildSa, reason: DownReason): void;
+  childDown(child: ChildSa, reason: DownReason | undefined): void;
   /** A negotiation failed; `child` is the name of the Child SA that it was for, when it was for one. */
   failed(report: FailureReport): void;
 }

@@ -2,6 +2,7 @@
 // and the data plane from here, so that the simulation can supply them from a seed and a virtual clock.
 
 import type { Crypto, KeyExchangeJob, KeyExchangeOutcome } from '../crypto/provider.ts';
+import type { Result } from '../errors.ts';
 import type { DataPlane } from '../ipsec/data-plane.ts';
 import type { Endpoint } from '../net/address.ts';
 import type { IkeEvent } from './events.ts';
@@ -14,6 +15,8 @@ export interface Runtime {
   /** Unpredictable bytes, for nonces, SPIs, IVs and private values. */
   random(lengthBytes: number): Uint8Array;
   send(datagram: Datagram): void;
+  /** Finds the local address that packets to `remote` leave from; `done` comes later, never before this call returned. */
+  localAddressFor(remote: Endpoint, done: (address: Result<string>) => void): void;
   readonly crypto: Crypto;
   /** Starts slow work; `done` comes later as an event of its own, never before this call returned. */
   keyExchange(job: KeyExchangeJob, done: (outcome: KeyExchangeOutcome) => void): void;

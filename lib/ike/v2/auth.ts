@@ -115,8 +115,10 @@ export class Auth implements Exchange {
       ike.terminate('replaced');
       return done();
     }
-    ike.host.ikeUp(ike);
-    this.#readChild(ike, payloads, done);
+    this.#readChild(ike, payloads, () => {
+      ike.host.ikeUp(ike);
+      done();
+    });
   }
 
   /** The SPI goes back when no Child SA takes it. */
@@ -214,8 +216,8 @@ export function respondAuth(ike: IkeSa, payloads: readonly Payload[], reply: Rep
     startIkeTimers(ike);
     ike.host.runtime.emit({ type: 'ike-up', ike: ike.info() });
     replaceOthers(ike, others, findNotify(payloads, Notify.INITIAL_CONTACT) !== undefined);
-    ike.host.ikeUp(ike);
     child?.established();
+    ike.host.ikeUp(ike);
   };
   answerChild(ike, payloads, up);
 }
@@ -319,6 +321,7 @@ function report(ike: IkeSa, code: string, message: string, more: Partial<Failure
     connection: ike.connection.name,
     remote: ike.remote,
     exchange: 'IKE_AUTH',
+    role: ike.role,
     ...more,
   });
 }

@@ -6,7 +6,7 @@ import type { ChildConfig } from '../../config/types.ts';
 import type { ErrorInfo, Result } from '../../errors.ts';
 import { fail, ok } from '../../errors.ts';
 import type { SaParameters } from '../../ipsec/data-plane.ts';
-import { formatSelector, sameSelector, type TrafficSelector } from '../../ipsec/selector.ts';
+import { containsSelector, formatSelector, sameSelector, type TrafficSelector } from '../../ipsec/selector.ts';
 import type { ChildSaInfo, DownReason } from '../events.ts';
 import type { Host } from '../host.ts';
 import { policyPriority } from '../priority.ts';
@@ -152,8 +152,7 @@ export class ChildSa {
     this.#withdraw();
     this.ike.children.delete(this);
     this.replacedByPeer?.activate();
-    if (reason === undefined) return;
-    this.#host.runtime.emit({ type: 'child-down', child: info, reason });
+    if (reason !== undefined) this.#host.runtime.emit({ type: 'child-down', child: info, reason });
     this.#host.childDown(this, reason);
   }
 
@@ -163,6 +162,13 @@ export class ChildSa {
     if (this.#outbound !== undefined) this.#outbound = { ...this.#outbound, ...path };
     else this.#host.runtime.dataPlane.updateSa(this.outId, path);
     this.#host.runtime.dataPlane.updateSa(this.inId, path);
+  }
+
+  /** Whether it carries every packet of `other`. */
+  covers(other: ChildSa): boolean {
+    const within = (inner: readonly TrafficSelector[], outer: readonly TrafficSelector[]): boolean =>
+      inner.every((part) => outer.some((whole) => containsSelector(whole, part)));
+    return within(other.localTs, this.localTs) && within(other.remoteTs, this.remoteTs);
   }
 
   info(): ChildSaInfo {

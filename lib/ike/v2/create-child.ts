@@ -27,7 +27,6 @@ import { DeleteUninstalled } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';
 import { findError, isNonce, saNotify } from './notifies.ts';
 
-
 const NONCE_BYTES = 32;
 /** How often another group or a busy peer is tried again. */
 const MOST_RETRIES = 5;
@@ -240,6 +239,7 @@ export class CreateChild implements Exchange {
       child: this.config.name,
       remote: ike.remote,
       exchange: 'CREATE_CHILD_SA',
+      role: 'initiator',
       ...more,
     });
   }

@@ -188,6 +188,8 @@ export class IkeSa {
 
   #unanswered(inFlight: InFlight): void {
     if (this.state === 'deleting' || this.state === 'rekeyed') return this.die(this.closeReason);
+    // A lost collision or an SA that gave way has no news in its end.
+    if (this.redundant) return this.die(undefined);
     const { connection, remote } = this;
     const exchange = exchangeName(inFlight.exchange.type);
     this.host.failed({
@@ -198,8 +200,9 @@ export class IkeSa {
       connection: connection.name,
       remote,
       exchange,
+      role: 'initiator',
     });
-    this.die(this.redundant ? undefined : 'dead-peer');
+    this.die('dead-peer');
   }
 
   /** Tells the peer that the SA ends and then ends it. `reason` is undefined for one that another has replaced. */
@@ -244,7 +247,7 @@ export class IkeSa {
     ) {
       return host.count('before-authentication');
     }
-    this.#followPeer(datagram);
+    this.followPeer(datagram);
     this.#processing = true;
     const reply: Reply = (answer) => this.#reply(header, answer, datagram);
     if (!opened.value.ok) {
@@ -254,7 +257,7 @@ export class IkeSa {
     const critical = unsupportedCritical(payloads);
     if (critical !== undefined)
       return reply([makeNotify(Notify.UNSUPPORTED_CRITICAL_PAYLOAD, Uint8Array.of(critical))]);
-    host.respond(this, header.exchange, payloads, reply, datagram);
+    host.respond(this, header.exchange, payloads, reply);
   }
 
   #receiveResponse(datagram: Datagram, header: Header, payloads: readonly Payload[] | undefined): void {
@@ -270,7 +273,7 @@ export class IkeSa {
     if (header.exchange !== inFlight.exchange.type) return this.host.count('unexpected-exchange');
     inFlight.answered = true;
     inFlight.retransmitter?.stop();
-    this.#followPeer(datagram);
+    this.followPeer(datagram);
     // A response cannot be answered with an error: an unreadable one ends the SA (RFC 7296 §2.21).
     if (payloads === undefined || unsupportedCritical(payloads) !== undefined) return this.die('failed');
     inFlight.exchange.answer(this, payloads, () => this.#finish(inFlight));
@@ -303,12 +306,12 @@ export class IkeSa {
   }
 
   /** A host that is not behind a NAT follows its peer's last authentic address (RFC 7296 §2.23). */
-  #followPeer(datagram: Datagram): void {
+  followPeer({ local, remote, natt }: Omit<Datagram, 'data'>): void {
     if (this.nat.local && !this.nat.remote) return;
-    if (sameEndpoint(datagram.remote, this.remote) && sameEndpoint(datagram.local, this.local)) return;
-    this.remote = datagram.remote;
-    this.local = datagram.local;
-    this.natt = datagram.natt;
+    if (sameEndpoint(remote, this.remote) && sameEndpoint(local, this.local)) return;
+    this.remote = remote;
+    this.local = local;
+    this.natt = natt;
     for (const child of this.children) child.movePath();
   }
 
@@ -391,7 +394,8 @@ export class IkeSa {
     for (const child of [...this.children]) child.remove(reason ?? 'closed');
     for (const exchange of waiting) exchange.abandon?.(this);
     this.host.table.retire(this);
-    if (wasUp && reason !== undefined) this.host.runtime.emit({ type: 'ike-down', ike: info, reason });
+    const silent = this.redundant || this.successor !== undefined;
+    if (wasUp && !silent && reason !== undefined) this.host.runtime.emit({ type: 'ike-down', ike: info, reason });
     this.host.ikeDown(this, reason);
   }
 

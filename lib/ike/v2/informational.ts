@@ -127,6 +127,7 @@ function endedByPeer(ike: IkeSa): void {
     // The peer never saw our rekeying: its own stands, ours is forgotten (§2.25.2).
     ike.handOver(successor);
     ike.host.runtime.emit({ type: 'ike-rekeyed', old: ike.info(), ike: successor.info() });
+    ike.host.ikeRekeyed(ike, successor);
     return ike.die(undefined);
   }
   const silent = ike.state === 'rekeyed' || ike.redundant;

@@ -4,7 +4,6 @@
 import { randomShare } from '../retransmit.ts';
 import type { IkeSa } from './ike-sa.ts';
 import { LivenessCheck } from './informational.ts';
-import { RekeyIke } from './rekey-ike.ts';
 
 const KEEPALIVE = Uint8Array.of(0xff);
 
@@ -15,7 +14,7 @@ export function startIkeTimers(ike: IkeSa): void {
   if (rekeyTimeMs > 0) {
     const wait = Math.max(0, rekeyTimeMs - rekeyJitterMs * randomShare(runtime));
     ike.timers.push(
-      runtime.setTimer(wait, () => ike.enqueue(new RekeyIke())),
+      runtime.setTimer(wait, () => ike.host.ikeDue(ike)),
       runtime.setTimer(rekeyTimeMs + overTimeMs, () => ike.terminate('expired')),
     );
   }

@@ -128,6 +128,7 @@ function report(ike: IkeSa, code: string, message: string, more: object): void {
     connection: ike.connection.name,
     remote: ike.remote,
     exchange: 'CREATE_CHILD_SA',
+    role: 'responder',
     ...more,
   });
 }

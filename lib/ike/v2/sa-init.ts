@@ -186,7 +186,16 @@ export class SaInit implements Exchange {
 
   #fail(code: string, message: string, more: Partial<FailureReport> = {}): void {
     const { host, connection, remote } = this.#ike;
-    host.failed({ code, message, connection: connection.name, remote, exchange: 'IKE_SA_INIT', ...more });
+    const role = 'initiator';
+    host.failed({
+      code,
+      message,
+      connection: connection.name,
+      remote,
+      exchange: 'IKE_SA_INIT',
+      role,
+      ...more,
+    });
     this.#ike.die('failed');
   }
 }
@@ -225,7 +234,9 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
 
   const refuse = (code: string, text: string, more: Partial<FailureReport> = {}): void => {
     const notify = notifyName(Notify.NO_PROPOSAL_CHOSEN);
-    host.failed({ code, message: text, remote: datagram.remote, exchange: 'IKE_SA_INIT', notify, ...more });
+    const { remote } = datagram;
+    const role = 'responder';
+    host.failed({ code, message: text, remote, exchange: 'IKE_SA_INIT', role, notify, ...more });
     answer(makeNotify(Notify.NO_PROPOSAL_CHOSEN));
   };
   const reachable = connectionsBetween(host, datagram);
@@ -310,7 +321,7 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
 }
 
 /** A response that leaves no state behind: the responder's SPI stays zero. */
-function answerInClear(
+export function answerInClear(
   host: Host,
   datagram: Datagram,
   { header }: Message,
@@ -319,11 +330,11 @@ function answerInClear(
   const responseHeader = {
     ...header,
     minorVersion: 0,
-    flags: { initiator: false, response: true, version: false },
+    flags: { initiator: !header.flags.initiator, response: true, version: false },
   };
   const { local, remote, natt } = datagram;
   const response = { local, remote, natt, data: encodeMessage(responseHeader, payloads) };
-  emitTrace(host.runtime, 'sent', response, responseHeader, payloads, false);
+  emitTrace(host.runtime, 'sent', response, responseHeader, payloads, false, false);
   host.runtime.send(response);
 }
 

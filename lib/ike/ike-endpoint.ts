@@ -1,0 +1,195 @@
+// The negotiation of one gateway: everything under lib/ike put together behind a few methods. Datagrams and data-plane events
+// go in, effects leave through the Runtime; who gives it a virtual one can run a network of these in one process.
+
+import type { ChildConfig, Config, Connection } from '../config/types.ts';
+import type { DataPlaneEvent, PacketSummary } from '../ipsec/data-plane.ts';
+import { CookieJar } from './cookie.ts';
+import { Dispatcher } from './dispatch.ts';
+import type { ChildSaInfo, DownReason, IkeSaInfo } from './events.ts';
+import type { FailureReport } from './failure.ts';
+import type { Host } from './host.ts';
+import { ConnectionKeeper, type Done } from './keeper.ts';
+import type { Datagram, Runtime } from './runtime.ts';
+import { SaTable } from './sa-table.ts';
+import type { ChildSa } from './v2/child-sa.ts';
+import type { IkeSa, Reply } from './v2/ike-sa.ts';
+import { respond } from './v2/responders.ts';
+import { RekeyIke } from './v2/rekey-ike.ts';
+import type { Payload } from './wire/message.ts';
+
+export class IkeEndpoint implements Host {
+  readonly runtime: Runtime;
+  readonly config: Config;
+  readonly ports: Host['ports'];
+  readonly table: SaTable;
+  readonly cookies: CookieJar;
+  readonly #dispatcher: Dispatcher;
+  readonly #keepers: ReadonlyMap<string, ConnectionKeeper>;
+  readonly #counts = new Map<string, number>();
+  #lastId = 0;
+  #closing: (() => void) | undefined;
+  #closed = false;
+
+  constructor(runtime: Runtime, config: Config, ports: Host['ports']) {
+    this.runtime = runtime;
+    this.config = config;
+    this.ports = ports;
+    this.table = new SaTable(runtime, config.limits);
+    this.cookies = new CookieJar(runtime);
+    this.#dispatcher = new Dispatcher(this);
+    this.#keepers = new Map(
+      Object.values(config.connections).map((connection) => [
+        connection.name,
+        new ConnectionKeeper(this, connection),
+      ]),
+    );
+  }
+
+  /** Sets traps and brings up what the configuration wants up. */
+  begin(): void {
+    for (const keeper of this.#keepers.values()) keeper.begin();
+  }
+
+  // ---- what comes in
+
+  receive(datagram: Datagram): void {
+    if (!this.#closed) this.#dispatcher.receive(datagram);
+  }
+
+  dataPlaneEvent(event: DataPlaneEvent): void {
+    if (this.#closed) return;
+    switch (event.type) {
+      case 'acquire':
+        for (const keeper of this.#keepers.values()) if (keeper.acquire(event.policyId, event.packet)) return;
+        return;
+      case 'expire': {
+        const child = this.#childOfSa(event.saId);
+        if (child !== undefined) this.childDue(child, event.hard ? 'expire' : 'rekey');
+        return;
+      }
+      case 'mapping': {
+        const ike = this.#childOfSa(event.saId)?.ike;
+        // An SA without UDP encapsulation has no port to follow.
+        if (ike?.encap) ike.followPeer({ local: ike.local, remote: event.remote, natt: ike.natt });
+        return;
+      }
+      default:
+        event satisfies never;
+    }
+  }
+
+  // ---- orders
+
+  /** Brings a child up; `done` is called once, maybe before this returns. */
+  initiate(connection: string, child: string, done: Done<ChildSaInfo>): void {
+    this.#keepers.get(connection)?.initiate(child, done);
+  }
+
+  /** Ends a child, or a connection's IKE SAs. */
+  terminate(connection: string, child: string | undefined, done: Done<undefined>): void {
+    this.#keepers.get(connection)?.terminate(child, done);
+  }
+
+  rekeyChild(connection: string, child: string, done: Done<ChildSaInfo>): void {
+    this.#keepers.get(connection)?.rekeyChild(child, done);
+  }
+
+  rekeyIke(connection: string, done: Done<IkeSaInfo>): void {
+    this.#keepers.get(connection)?.rekeyIke(done);
+  }
+
+  /** Tells every peer and ends; `done` once all answered, or when `patienceMs` is over. */
+  close(patienceMs: number, done: () => void): void {
+    if (this.#closing !== undefined || this.#closed) return done();
+    for (const keeper of this.#keepers.values()) keeper.close();
+    const timer = this.runtime.setTimer(patienceMs, () => this.#closing?.());
+    this.#closing = () => {
+      this.#closing = undefined;
+      this.#closed = true;
+      timer.cancel();
+      for (const ike of [...this.table.live]) ike.die('closed');
+      this.table.clear();
+      done();
+    };
+    for (const ike of [...this.table.live]) ike.terminate('closed');
+    if (this.table.live.size === 0) this.#closing?.();
+  }
+
+  // ---- what is
+
+  /** The IKE SAs that are not over, with their children. */
+  sas(): readonly { readonly ike: IkeSaInfo; readonly children: readonly ChildSaInfo[] }[] {
+    return [...this.table.live].map((ike) => ({
+      ike: ike.info(),
+      children: [...ike.children].map((child) => child.info()),
+    }));
+  }
+
+  /** What was counted, by cause. */
+  counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#counts);
+  }
+
+  // ---- Host
+
+  nextId(): number {
+    return ++this.#lastId;
+  }
+
+  count(what: string): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
+    this.runtime.log.debug('counted', { what });
+  }
+
+  respond(ike: IkeSa, exchange: number, payloads: readonly Payload[], reply: Reply): void {
+    respond(ike, exchange, payloads, reply);
+  }
+
+  heldPacket(connection: Connection, child: ChildConfig): PacketSummary | undefined {
+    return this.#keeperOf(connection)?.heldPacket(child);
+  }
+
+  ikeDue(ike: IkeSa): void {
+    ike.enqueue(new RekeyIke());
+  }
+
+  childDue(child: ChildSa, what: 'rekey' | 'expire'): void {
+    this.#keeperOf(child.ike.connection)?.childDue(child, what);
+  }
+
+  ikeUp(ike: IkeSa): void {
+    this.#keeperOf(ike.connection)?.ikeUp(ike);
+  }
+
+  ikeRekeyed(_old: IkeSa, fresh: IkeSa): void {
+    this.#keeperOf(fresh.connection)?.ikeRekeyed(fresh);
+  }
+
+  ikeDown(ike: IkeSa, reason: DownReason | undefined): void {
+    this.#keeperOf(ike.connection)?.ikeDown(ike, reason);
+    if (this.table.live.size === 0) this.#closing?.();
+  }
+
+  childUp(child: ChildSa): void {
+    this.#keeperOf(child.ike.connection)?.childUp(child);
+  }
+
+  childDown(child: ChildSa, reason: DownReason | undefined): void {
+    this.#keeperOf(child.ike.connection)?.childDown(child, reason);
+  }
+
+  failed(report: FailureReport): void {
+    this.runtime.emit({ type: 'failed', report });
+    if (report.connection !== undefined) this.#keepers.get(report.connection)?.failed(report);
+  }
+
+  #keeperOf(connection: Connection): ConnectionKeeper | undefined {
+    return this.#keepers.get(connection.name);
+  }
+
+  #childOfSa(saId: number): ChildSa | undefined {
+    for (const ike of this.table.live)
+      for (const child of ike.children) if (child.inId === saId || child.outId === saId) return child;
+    return undefined;
+  }
+}
