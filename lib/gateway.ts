@@ -19,6 +19,7 @@ import type { FailureReport } from './ike/failure.ts';
 import { IkeEndpoint } from './ike/ike-endpoint.ts';
 import type { OrderError } from './ike/keeper.ts';
 import { type Log, silentLog } from './ike/runtime.ts';
+import type { ChildSa } from './ike/v2/child-sa.ts';
 import type { DataPlaneStats, SaCounters } from './ipsec/data-plane.ts';
 import type { SendOutcome } from './ipsec/portable/index.ts';
 import { NodeRuntime, nowMs, random } from './node-runtime.ts';
@@ -101,7 +102,8 @@ export class Gateway extends EventEmitter<GatewayEvents> {
   readonly #runtime: NodeRuntime;
   readonly #endpoint: IkeEndpoint;
   readonly #pool = createKeyExchangePool();
-  readonly #childrenByInSa = new Map<number, Child>();
+  /** One {@link Child} a Child SA, for the packets that come by it. */
+  readonly #handles = new WeakMap<ChildSa, Child>();
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -129,7 +131,7 @@ export class Gateway extends EventEmitter<GatewayEvents> {
     this.#endpoint = endpoint;
     transport.onDatagram((datagram) => this.#runtime.guard('datagram', () => endpoint.receive(datagram)));
     dataPlane.onEvent((event) => this.#runtime.guard('data-plane', () => endpoint.dataPlaneEvent(event)));
-    plane.portable?.onPacket((packet, saId) => this.#later('packet', packet, this.#childrenByInSa.get(saId)));
+    plane.portable?.onPacket((packet, saId) => this.#later('packet', packet, this.#handle(saId)));
     this.#runtime.guard('begin', () => endpoint.begin());
   }
 
@@ -140,7 +142,7 @@ export class Gateway extends EventEmitter<GatewayEvents> {
   async initiate(connection: string, child?: string): Promise<Child> {
     const name = this.#childName(connection, child);
     const info = await this.#order<ChildSaInfo>((done) => this.#endpoint.initiate(connection, name, done));
-    return this.#childrenByInSa.get(info.saIds.in) ?? this.#makeChild(info);
+    return this.#makeChild(info);
   }
 
   /**
@@ -202,7 +204,6 @@ export class Gateway extends EventEmitter<GatewayEvents> {
     await new Promise<void>((resolve) => this.#endpoint.close(CLOSE_PATIENCE_MS, resolve));
     this.#runtime.end();
     await Promise.all([this.#plane.dataPlane.close(), this.#plane.transport.close(), this.#pool.close()]);
-    this.#childrenByInSa.clear();
   }
 
   #tell(event: IkeEvent): void {
@@ -215,12 +216,11 @@ export class Gateway extends EventEmitter<GatewayEvents> {
         this.#later('ike-rekeyed', event.ike, event.old);
         return this.#later('rekeyed', event.ike, event.old);
       case 'child-up':
-        return this.#later('child-up', this.#keepChild(event.child));
+        return this.#later('child-up', this.#makeChild(event.child));
       case 'child-down':
-        this.#childrenByInSa.delete(event.child.saIds.in);
         return this.#later('child-down', event.child, event.reason);
       case 'child-rekeyed': {
-        const child = this.#keepChild(event.child);
+        const child = this.#makeChild(event.child);
         this.#later('child-rekeyed', child, event.old);
         return this.#later('rekeyed', child, event.old);
       }
@@ -242,12 +242,14 @@ export class Gateway extends EventEmitter<GatewayEvents> {
     if (this.listenerCount(event) > 0) process.nextTick(() => emit.call(this, event, ...args));
   }
 
-  /** Remembers a child for its packets. Those whose SA is gone without an event, replaced ones, are dropped on the way. */
-  #keepChild(info: ChildSaInfo): Child {
-    for (const id of this.#childrenByInSa.keys())
-      if (this.#plane.dataPlane.querySa(id) === undefined) this.#childrenByInSa.delete(id);
-    const child = this.#makeChild(info);
-    this.#childrenByInSa.set(info.saIds.in, child);
+  /** The child that an inbound SA belongs to. Made once, for packets are many. */
+  #handle(saId: number): Child | undefined {
+    const sa = this.#endpoint.childOfSa(saId);
+    if (sa === undefined) return undefined;
+    const known = this.#handles.get(sa);
+    if (known !== undefined) return known;
+    const child = this.#makeChild(sa.info());
+    this.#handles.set(sa, child);
     return child;
   }
 
