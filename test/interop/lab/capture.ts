@@ -1,0 +1,158 @@
+// What goes over the wire between the hosts, as tcpdump in a namespace sees it: kept as frames that tests look into, and held
+// against the one rule of a VPN, that no inner packet is seen in the clear.
+
+import { readFileSync } from 'node:fs';
+import type { CapturedDatagram } from '../../lib/pcap.ts';
+import { type Host, inside } from './network.ts';
+import { Daemon, pause } from './shell.ts';
+
+/** An IPv4 packet on the wire. */
+export interface Frame {
+  readonly atMs: number;
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: number;
+  /** Zero where the protocol has none. */
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  /** Behind the UDP header, or behind the IP header with other protocols. */
+  readonly payload: Uint8Array;
+}
+
+const PCAP_HEADER_BYTES = 24;
+const RECORD_HEADER_BYTES = 16;
+const ETHERNET_HEADER_BYTES = 14;
+const UDP = 17;
+const ESP = 50;
+/** The networks behind the hosts, and a pattern that pings carry: neither may be seen outside ESP. */
+const INNER = /^10\.[12]\./;
+const MARK_HEX = '6c6561766573206e6f20747261636521';
+
+/** What `ping -p` repeats in its packets. */
+export const PING_PATTERN = MARK_HEX;
+
+export class Capture {
+  readonly #daemon: Daemon;
+  readonly #path: string;
+
+  private constructor(daemon: Daemon, path: string) {
+    this.#daemon = daemon;
+    this.#path = path;
+  }
+
+  /** Captures at the outer device of a host; at most `snapBytes` of each packet. */
+  static async start(host: Host, path: string, snapBytes = 65535): Promise<Capture> {
+    const args = [
+      '-i',
+      'wan',
+      '-n',
+      '-U',
+      '--immediate-mode',
+      '-Z',
+      'root',
+      '-s',
+      String(snapBytes),
+      '-w',
+      path,
+    ];
+    const daemon = new Daemon(`tcpdump on ${host.name}`, inside(host, 'tcpdump', ...args));
+    await daemon.printed(/listening on/);
+    return new Capture(daemon, path);
+  }
+
+  /** Ends the capture and gives its frames. */
+  async stop(): Promise<Frame[]> {
+    // What is on its way through the kernel's buffer still belongs to it.
+    await pause(150);
+    await this.#daemon.stop();
+    return readFrames(readFileSync(this.#path));
+  }
+
+  /** Ends the capture without a look at it. */
+  async end(): Promise<void> {
+    await this.#daemon.stop();
+  }
+}
+
+/** One line for each frame that shows an inner packet in the clear. */
+export function plaintext(frames: readonly Frame[]): string[] {
+  const mark = Buffer.from(MARK_HEX, 'hex');
+  return frames
+    .filter(
+      ({ source, destination, payload }) =>
+        INNER.test(source) || INNER.test(destination) || Buffer.from(payload).includes(mark),
+    )
+    .map(
+      ({ source, destination, protocol }) => `${source} > ${destination} protocol ${protocol} in the clear`,
+    );
+}
+
+/** Whether a frame is ESP, in UDP or by itself. */
+export function isEsp(frame: Frame): boolean {
+  if (frame.protocol === ESP) return true;
+  const natt = frame.protocol === UDP && (frame.sourcePort === 4500 || frame.destinationPort === 4500);
+  return natt && frame.payload.length > 8 && spiOf(frame.payload) !== 0;
+}
+
+/** Whether a frame is a NAT keepalive (RFC 3948 §2.3). */
+export function isKeepalive(frame: Frame): boolean {
+  return frame.protocol === UDP && frame.payload.length === 1 && frame.payload[0] === 0xff;
+}
+
+/** The IKE and ESP datagrams among the frames, as the capture files of the tests have them. */
+export function datagrams(frames: readonly Frame[]): CapturedDatagram[] {
+  return frames
+    .filter((frame) => frame.protocol === UDP)
+    .map((frame) => {
+      const marked =
+        (frame.sourcePort === 4500 || frame.destinationPort === 4500) &&
+        frame.payload.length > 4 &&
+        spiOf(frame.payload) === 0;
+      return {
+        atMs: frame.atMs,
+        source: { address: frame.source, port: frame.sourcePort },
+        destination: { address: frame.destination, port: frame.destinationPort },
+        data: marked ? frame.payload.subarray(4) : frame.payload,
+        natt: marked,
+      };
+    });
+}
+
+function spiOf(payload: Uint8Array): number {
+  return new DataView(payload.buffer, payload.byteOffset).getUint32(0);
+}
+
+function readFrames(file: Uint8Array): Frame[] {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const frames: Frame[] = [];
+  let at = PCAP_HEADER_BYTES;
+  while (at + RECORD_HEADER_BYTES <= file.length) {
+    const atMs = view.getUint32(at, true) * 1000 + view.getUint32(at + 4, true) / 1000;
+    const length = view.getUint32(at + 8, true);
+    const start = at + RECORD_HEADER_BYTES;
+    at = start + length;
+    const frame = readFrame(file.subarray(start, at), atMs);
+    if (frame !== undefined) frames.push(frame);
+  }
+  return frames;
+}
+
+function readFrame(bytes: Uint8Array, atMs: number): Frame | undefined {
+  if (bytes.length < ETHERNET_HEADER_BYTES + 20 || bytes[12] !== 0x08 || bytes[13] !== 0x00) return undefined;
+  const ip = bytes.subarray(ETHERNET_HEADER_BYTES);
+  const view = new DataView(ip.buffer, ip.byteOffset, ip.byteLength);
+  const headerBytes = (ip[0] & 0x0f) * 4;
+  // Ethernet pads short frames.
+  const packet = ip.subarray(0, Math.max(headerBytes, view.getUint16(2)));
+  const protocol = ip[9];
+  const hasPorts = protocol === UDP && packet.length >= headerBytes + 8;
+  return {
+    atMs,
+    source: ip.subarray(12, 16).join('.'),
+    destination: ip.subarray(16, 20).join('.'),
+    protocol,
+    sourcePort: hasPorts ? view.getUint16(headerBytes) : 0,
+    destinationPort: hasPorts ? view.getUint16(headerBytes + 2) : 0,
+    payload: packet.subarray(headerBytes + (hasPorts ? 8 : 0)),
+  };
+}

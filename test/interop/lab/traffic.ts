@@ -1,0 +1,36 @@
+// Traffic through a tunnel, made by the kernel's own ping and TCP between addresses behind the hosts.
+
+import { PING_PATTERN } from './capture.ts';
+import { type Host, inside } from './network.ts';
+import { Daemon, run } from './shell.ts';
+
+/** Pings until `count` answers came; rejects with ping's words when none does in time. Carries the pattern that captures look for. */
+export async function ping(from: Host, to: Host, options: PingOptions = {}): Promise<void> {
+  const { count = 2, address = 0, waitSeconds = 2 } = options;
+  const args = ['-n', '-c', String(count), '-i', '0.2', '-W', String(waitSeconds), '-p', PING_PATTERN];
+  await run(inside(from, 'ping', ...args, '-I', from.inner[address], to.inner[address]));
+}
+
+export interface PingOptions {
+  readonly count?: number;
+  /** Which of the addresses behind the hosts. */
+  readonly address?: 0 | 1 | 2;
+  /** How long ping waits for each answer. */
+  readonly waitSeconds?: number;
+}
+
+/** One second of TCP by iperf3; the bits each second that arrived. `reverse`: `to` sends. */
+export async function iperf(from: Host, to: Host, reverse: boolean): Promise<number> {
+  const server = new Daemon(
+    `iperf3 on ${to.name}`,
+    inside(to, 'iperf3', '-s', '-1', '--forceflush', '-B', to.inner[0]),
+  );
+  try {
+    await server.printed(/Server listening/);
+    const args = ['-c', to.inner[0], '-B', from.inner[0], '-t', '1', '-J', ...(reverse ? ['-R'] : [])];
+    const { stdout } = await run(inside(from, 'iperf3', ...args), 20_000);
+    return JSON.parse(stdout).end.sum_received.bits_per_second;
+  } finally {
+    await server.stop();
+  }
+}
