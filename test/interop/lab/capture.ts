@@ -65,6 +65,11 @@ export class Capture {
     // What is on its way through the kernel's buffer still belongs to it.
     await pause(150);
     await this.#daemon.stop();
+    return this.frames();
+  }
+
+  /** The frames so far. */
+  frames(): Frame[] {
     return readFrames(readFileSync(this.#path));
   }
 
@@ -126,11 +131,13 @@ function readFrames(file: Uint8Array): Frame[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const frames: Frame[] = [];
   let at = PCAP_HEADER_BYTES;
+  // The last record may still be on its way into the file.
   while (at + RECORD_HEADER_BYTES <= file.length) {
     const atMs = view.getUint32(at, true) * 1000 + view.getUint32(at + 4, true) / 1000;
     const length = view.getUint32(at + 8, true);
     const start = at + RECORD_HEADER_BYTES;
     at = start + length;
+    if (at > file.length) break;
     const frame = readFrame(file.subarray(start, at), atMs);
     if (frame !== undefined) frames.push(frame);
   }
