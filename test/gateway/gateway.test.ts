@@ -167,7 +167,7 @@ test('a bad configuration: one typed error, and nothing was started', async () =
   await assert.rejects(createGateway(input), (error: unknown) => {
     assert.ok(error instanceof ConfigError);
     assert.equal(error.code, 'ERR_IKE_CONFIG');
-    assert.match(error.message, /^listen\.addresses\.0: "nowhere" is not accepted; expected/);
+    assert.match(error.message, /^listen\.addresses: entry 1: "nowhere" is a host name/);
     return true;
   });
 });
@@ -184,7 +184,7 @@ test('a port in use: the error says which, and what was bound before is free aga
   await assert.rejects(createGateway(input), (error: unknown) => {
     assert.ok(error instanceof SystemError);
     assert.equal(error.code, 'ERR_IKE_PORT_IN_USE');
-    assert.match(error.message, new RegExp(`127\\.0\\.0\\.1.*${taken}`));
+    assert.match(error.message, new RegExp(`port ${taken} on 127\\.0\\.0\\.1 is in use`));
     return true;
   });
   const second = createSocket('udp4').bind(free, HQ.address);
