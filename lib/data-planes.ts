@@ -9,7 +9,7 @@ import type { DataPlane } from './ipsec/data-plane.ts';
 import { openEngine } from './ipsec/engine/index.ts';
 import { MemoryDataPlane } from './ipsec/memory.ts';
 import { openPortable, type PortableDataPlane } from './ipsec/portable/index.ts';
-import { openDgram } from './net/dgram.ts';
+import { openDgramTransport } from './net/dgram.ts';
 import type { Transport } from './net/transport.ts';
 
 /** A data plane with its sockets. `portable` is the data plane again where packets pass through the program. */
@@ -39,7 +39,7 @@ export async function openDataPlane(config: Config, parts: PlaneParts): Promise<
       return openPortablePlane(config, parts);
     case 'memory': {
       const dataPlane = new MemoryDataPlane(parts.random);
-      return { dataPlane, transport: await openDgram(config, { log: parts.log }) };
+      return { dataPlane, transport: await openDgramTransport(config.listen, parts.log) };
     }
     case 'auto':
       try {
