@@ -57,7 +57,7 @@ for (const suite of SUITES)
     const sa = saParameters(suite, { esn });
     const name = `${suite}${esn ? ' with ESN' : ''}`;
 
-    test(`RFC 4303 §2: ${name}: what is sealed is what a packet by hand is, for every length class`, () => {
+    test(`RFC 4303 §2 §2.2 §3.3.2.1 §3.3.2.2: ${name}: what is sealed is what a packet by hand is, for every length class`, () => {
       const out = sender(sa);
       for (let length = 24, sequence = 1; length < 24 + 34; length++, sequence++) {
         const inner = sized(length);
@@ -66,7 +66,7 @@ for (const suite of SUITES)
         assert.deepEqual(plaintext, withTrailer(sa, inner, IPV4), `${length} bytes`);
         assert.deepEqual(esp, espByHand(sa, BigInt(sequence), iv, plaintext));
         assert.equal(out.sealedBytes(length), esp.length);
-        assert.equal(esp.length % 4, 0, 'RFC 4303 §2.4');
+        assert.equal(esp.length % 4, 0, 'the trailer ends on a 4-byte boundary');
       }
     });
 

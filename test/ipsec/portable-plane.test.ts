@@ -368,6 +368,16 @@ test('a packet that no UDP datagram can carry is dropped before it takes a numbe
   assert.equal(lab.plane.querySa(1)?.sequence, 0);
 });
 
+test('RFC 4868 §2.1.1: an integrity key has the length of its hash, and nothing else is taken', () => {
+  const lab = new Lab();
+  const sa = saParameters('aes128-sha256');
+  for (const lengthBytes of [0, 16, 31, 33, 64])
+    lab.plane.addSa({ ...sa, integrityKey: new Uint8Array(lengthBytes) }, (error) =>
+      assert.equal(error?.code, 'bad-sa'),
+    );
+  lab.add(sa);
+});
+
 test('SAs and policies that cannot be are refused with a reason', () => {
   const lab = new Lab();
   const refusal = (overrides: Partial<SaParameters>, base = SA): string => {
