@@ -32,7 +32,7 @@ export function modp2048Public(): void {
 export function modp2048Secret(): i32 {
   fromBytes(INPUT, PEER);
   if (!inputIsValid()) {
-    wipe(EXCHANGE, RESULT);
+    clear();
     return 0;
   }
   multiply(INPUT, INPUT, R2);
@@ -71,6 +71,10 @@ function leave(): void {
     carry >>= 28;
   }
   toBytes(RESULT, SUM);
+  clear();
+}
+
+function clear(): void {
   wipe(EXCHANGE, RESULT);
   wipe(NUMBERS, (END + 15) & ~15);
 }

@@ -34,12 +34,15 @@ export function p256Fits(): i32 {
   return leave(i32(scalarIsValid()));
 }
 
-/** x | y of SCALAR times the base point to RESULT; 0 when SCALAR is not between 1 and the order. */
-export function p256Public(): i32 {
-  if (!scalarIsValid()) return leave(0);
+/** x | y of SCALAR times the base point to RESULT, or nothing when SCALAR does not fit. */
+export function p256Public(): void {
+  if (!scalarIsValid()) {
+    leave(0);
+    return;
+  }
   copy(INPUT, BASE_X);
   copy(INPUT + SIZE, BASE_Y);
-  return leave(times());
+  leave(times());
 }
 
 /** x | y of SCALAR times PEER to RESULT; 0 when PEER is no point of the curve, 2 when SCALAR is not between 1 and the order. */

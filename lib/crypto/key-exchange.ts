@@ -1,7 +1,7 @@
 // Key exchange in the calling thread: `runKeyExchange()`. A seed becomes a private value, WASM multiplies or exponentiates, and a
 // peer's value that is none of the group becomes an error value. The pool's workers run the same function.
 
-import { fail, ok } from '../errors.ts';
+import { fail, ok, type Result } from '../errors.ts';
 import { algorithm, type KeyExchangeAlgorithm } from './algorithms.ts';
 import type { KeyExchangeJob, KeyExchangeOutcome } from './provider.ts';
 import { createCrypto } from './symmetric.ts';
@@ -11,23 +11,20 @@ import { take, type Wasm, wasm } from './wasm.ts';
 interface Method {
   /** A private value from a seed; the seed is not changed. */
   prepare(seed: Uint8Array): Uint8Array;
-  /** False when the private value is not one of the group. */
-  makePublic(w: Wasm): boolean;
+  /** `prepare` made the private value, so it is one of the group. */
+  makePublic(w: Wasm): void;
   makeSecret(w: Wasm): 'made' | 'invalid peer' | 'invalid private value';
 }
 
 const METHODS: Readonly<Record<string, Method>> = {
   curve25519: {
     prepare: (seed) => new Uint8Array(seed),
-    makePublic(w) {
-      w.call.x25519Public();
-      return true;
-    },
+    makePublic: (w) => w.call.x25519Public(),
     makeSecret: (w) => (w.call.x25519Secret() === 1 ? 'made' : 'invalid peer'),
   },
   ecp256: {
     prepare: prepareP256,
-    makePublic: (w) => w.call.p256Public() === 1,
+    makePublic: (w) => w.call.p256Public(),
     makeSecret(w) {
       const outcome = w.call.p256Secret();
       return outcome === 1 ? 'made' : outcome === 0 ? 'invalid peer' : 'invalid private value';
@@ -40,17 +37,13 @@ const METHODS: Readonly<Record<string, Method>> = {
       exponent[0] |= 0x80;
       return exponent;
     },
-    makePublic(w) {
-      w.call.modp2048Public();
-      return true;
-    },
+    makePublic: (w) => w.call.modp2048Public(),
     makeSecret: (w) => (w.call.modp2048Secret() === 1 ? 'made' : 'invalid peer'),
   },
 };
 
 /** How many times an unfit P-256 seed is hashed; each try fails once in 2^32. */
 const P256_TRIES = 8;
-const NOTHING = 0;
 
 /**
  * Runs `job` here and now: 0.1 ms (curve25519) to 3 ms (modp2048). A wrong length of a seed or private value is a RangeError, for
@@ -61,27 +54,22 @@ export function runKeyExchange(job: KeyExchangeJob): KeyExchangeOutcome {
   const w = wasm();
   const method = methodOf(job.method);
   const privateValue = job.op === 'finish' ? new Uint8Array(job.privateValue) : method.prepare(job.seed);
-  let secret = new Uint8Array(NOTHING);
-  let publicValue = new Uint8Array(NOTHING);
-  if (job.op !== 'initiate') {
-    if (job.peerPublic.length !== peerPublicBytes(job)) {
-      privateValue.fill(0);
-      return invalid(
-        job.method,
-        `has ${job.peerPublic.length} bytes where ${peerPublicBytes(job)} are expected`,
-      );
-    }
-    const made = sharedSecret(w, method, job.method, privateValue, job.peerPublic);
-    if (made === undefined) {
-      privateValue.fill(0);
-      return invalid(job.method, 'is no usable element of the group');
-    }
-    secret = made;
+  const nothing = () => new Uint8Array(0);
+  if (job.op === 'initiate')
+    return ok({
+      publicValue: makePublic(w, method, privateValue, publicBytes(job)),
+      privateValue,
+      secret: nothing(),
+    });
+  try {
+    const secret = sharedSecret(w, method, job, privateValue);
+    if (!secret.ok) return secret;
+    const publicValue =
+      job.op === 'respond' ? makePublic(w, method, privateValue, publicBytes(job)) : nothing();
+    return ok({ publicValue, privateValue: nothing(), secret: secret.value });
+  } finally {
+    privateValue.fill(0);
   }
-  if (job.op !== 'finish') publicValue = makePublic(w, method, job.method, privateValue, publicBytes(job));
-  if (job.op === 'initiate') return ok({ publicValue, privateValue, secret });
-  privateValue.fill(0);
-  return ok({ publicValue, privateValue: new Uint8Array(NOTHING), secret });
 }
 
 /** Throws a RangeError for a job that no peer could have caused. */
@@ -108,42 +96,36 @@ function publicBytes({ op, method }: KeyExchangeJob): number {
   return op === 'respond' ? method.responderPublicBytes : method.initiatorPublicBytes;
 }
 
-function invalid({ name }: KeyExchangeAlgorithm, reason: string): KeyExchangeOutcome {
-  return fail('invalid-public-value', `the peer's public value for ${name} ${reason}`);
-}
-
-/** Undefined when the peer's value is refused. */
+/** The secret, or why the peer's value is refused. */
 function sharedSecret(
   w: Wasm,
   method: Method,
-  { name, sharedBytes }: KeyExchangeAlgorithm,
+  job: KeyExchangeJob & { readonly peerPublic: Uint8Array },
   privateValue: Uint8Array,
-  peerPublic: Uint8Array,
-): Uint8Array<ArrayBuffer> | undefined {
+): Result<Uint8Array, { readonly code: 'invalid-public-value'; readonly message: string }> {
+  const { name, sharedBytes } = job.method;
+  const { peerPublic } = job;
+  const expected = peerPublicBytes(job);
+  const refuse = (reason: string) =>
+    fail('invalid-public-value', `the peer's public value for ${name} ${reason}`);
+  if (peerPublic.length !== expected)
+    return refuse(`has ${peerPublic.length} bytes where ${expected} are expected`);
   w.bytes.set(privateValue, w.at.SCALAR);
   w.bytes.set(peerPublic, w.at.PEER);
   const outcome = method.makeSecret(w);
   // ECP leaves y behind x; neither stays.
   const whole = take(w, w.at.RESULT, Math.max(sharedBytes, peerPublic.length));
-  const secret = outcome === 'made' ? whole.slice(0, sharedBytes) : undefined;
+  const secret = whole.slice(0, sharedBytes);
   whole.fill(0);
   if (outcome === 'invalid private value')
     throw new RangeError(`private value of ${name} is not in the group`);
-  return secret;
+  return outcome === 'made' ? ok(secret) : refuse('is no usable element of the group');
 }
 
-function makePublic(
-  w: Wasm,
-  method: Method,
-  { name }: KeyExchangeAlgorithm,
-  privateValue: Uint8Array,
-  length: number,
-): Uint8Array<ArrayBuffer> {
+function makePublic(w: Wasm, method: Method, privateValue: Uint8Array, length: number): Uint8Array {
   w.bytes.set(privateValue, w.at.SCALAR);
-  const made = method.makePublic(w);
-  const publicValue = take(w, w.at.RESULT, length);
-  if (!made) throw new RangeError(`private value of ${name} is not in the group`);
-  return publicValue;
+  method.makePublic(w);
+  return take(w, w.at.RESULT, length);
 }
 
 /**

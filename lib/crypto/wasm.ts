@@ -37,7 +37,7 @@ interface WasmExports {
   x25519Public(): void;
   x25519Secret(): number;
   p256Fits(): number;
-  p256Public(): number;
+  p256Public(): void;
   p256Secret(): number;
   modp2048Public(): void;
   modp2048Secret(): number;
