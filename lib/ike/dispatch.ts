@@ -1,9 +1,9 @@
 // The way of a received datagram: version and header, then the IKE SA that its SPIs name, or a first request. What belongs to
 // no SA is counted, and answered only where RFC 7296 asks (§1.5, §2.5, §2.21.4), and then not more often than a bound says.
 
+import { emitTrace } from './emit-trace.ts';
 import type { Host } from './host.ts';
 import type { Datagram } from './runtime.ts';
-import { emitTrace } from './emit-trace.ts';
 import type { IkeSa } from './v2/ike-sa.ts';
 import { LivenessCheck } from './v2/informational.ts';
 import { makeNotify } from './v2/notifies.ts';

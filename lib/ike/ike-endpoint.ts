@@ -13,8 +13,8 @@ import type { Datagram, Runtime } from './runtime.ts';
 import { SaTable } from './sa-table.ts';
 import type { ChildSa } from './v2/child-sa.ts';
 import type { IkeSa, Reply } from './v2/ike-sa.ts';
-import { respond } from './v2/responders.ts';
 import { RekeyIke } from './v2/rekey-ike.ts';
+import { respond } from './v2/responders.ts';
 import type { Payload } from './wire/message.ts';
 
 export class IkeEndpoint implements Host {

@@ -330,7 +330,10 @@ export class ConnectionKeeper {
     this.#failures++;
     const report = this.#lastFailure;
     for (const name of asked) {
-      this.#tellAsked(name, report === undefined ? fail('failed', 'the negotiation failed') : failure(report));
+      this.#tellAsked(
+        name,
+        report === undefined ? fail('failed', 'the negotiation failed') : failure(report),
+      );
     }
     const { retryMs } = this.connection;
     const pause = Math.min(retryMs * 2 ** (this.#failures - 1), retryMs * MOST_BACKOFF);

@@ -6,7 +6,12 @@ import type { ChildConfig } from '../../config/types.ts';
 import type { ErrorInfo, Result } from '../../errors.ts';
 import { fail, ok } from '../../errors.ts';
 import type { SaParameters } from '../../ipsec/data-plane.ts';
-import { containsSelector, formatSelector, sameSelector, type TrafficSelector } from '../../ipsec/selector.ts';
+import {
+  containsSelector,
+  formatSelector,
+  sameSelector,
+  type TrafficSelector,
+} from '../../ipsec/selector.ts';
 import type { ChildSaInfo, DownReason } from '../events.ts';
 import type { Host } from '../host.ts';
 import { policyPriority } from '../priority.ts';

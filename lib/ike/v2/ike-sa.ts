@@ -395,7 +395,8 @@ export class IkeSa {
     for (const exchange of waiting) exchange.abandon?.(this);
     this.host.table.retire(this);
     const silent = this.redundant || this.successor !== undefined;
-    if (wasUp && !silent && reason !== undefined) this.host.runtime.emit({ type: 'ike-down', ike: info, reason });
+    if (wasUp && !silent && reason !== undefined)
+      this.host.runtime.emit({ type: 'ike-down', ike: info, reason });
     this.host.ikeDown(this, reason);
   }
 
