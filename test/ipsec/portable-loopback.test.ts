@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { type TestContext, test } from 'node:test';
-import { silentLog } from '../../lib/control/log.ts';
+import { silentLog } from '../../lib/ike/runtime.ts';
 import type { SaParameters } from '../../lib/ipsec/data-plane.ts';
 import { openPortable, type PortableDataPlane } from '../../lib/ipsec/portable/index.ts';
 import type { Endpoint } from '../../lib/net/address.ts';

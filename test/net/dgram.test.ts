@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { concat } from '../../lib/bytes.ts';
-import { silentLog } from '../../lib/control/log.ts';
 import { SystemError } from '../../lib/errors.ts';
 import type { Datagram } from '../../lib/ike/runtime.ts';
+import { silentLog } from '../../lib/ike/runtime.ts';
 import type { Endpoint } from '../../lib/net/address.ts';
 import { type DgramListen, type DgramTransport, openDgramTransport } from '../../lib/net/dgram.ts';
 
