@@ -140,7 +140,7 @@ export function openByHand(sa: SaParameters, sequence: bigint, esp: Uint8Array):
 }
 
 /** HMAC over the packet, and with ESN over the upper half of the number behind it, cut to half (RFC 4868 §2.3; SHA-1: 96 bits). */
-function icvByHand(sa: SaParameters, body: Uint8Array, high: Uint8Array): Uint8Array {
+export function icvByHand(sa: SaParameters, body: Uint8Array, high: Uint8Array): Uint8Array {
   const name = sa.integrity?.name ?? '';
   const bytes = { sha1: 12, sha256: 16, sha384: 24, sha512: 32 }[name];
   const mac = createHmac(name, sa.integrityKey ?? '').update(body);

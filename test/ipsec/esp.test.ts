@@ -4,13 +4,14 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { concat, fromHex, toHex } from '../../lib/bytes.ts';
+import { concat, fromHex, toHex, uint32 } from '../../lib/bytes.ts';
 import type { SaParameters } from '../../lib/ipsec/data-plane.ts';
 import { type EspOpened, EspReceiver, EspSender } from '../../lib/ipsec/esp.ts';
 import { MAX_EXTENDED_SEQUENCE } from '../../lib/ipsec/replay-window.ts';
 import { nodeCrypto } from '../lib/node-crypto.ts';
 import {
   espByHand,
+  icvByHand,
   mirror,
   openByHand,
   patterned,
@@ -257,6 +258,20 @@ test('RFC 4303 §2.4: padding counts 1, 2, 3; anything else is refused after it 
     Uint8Array.of(22, 4),
   );
   assert.deepEqual(into.open(espByHand(sa, 4n, iv, more)), { kind: 'packet', packet: inner, moved: true });
+});
+
+test('RFC 4303 §2.8: a packet without room for its trailer, or with half a block, is refused though its check value holds', () => {
+  const gcm = saParameters('aes128gcm16');
+  for (const bytes of [0, 1])
+    assertDropped(
+      receiver(gcm).open(espByHand(gcm, 1n, patterned(8, 1), new Uint8Array(bytes))),
+      'malformed',
+    );
+  const cbc = saParameters('aes128-sha256');
+  for (const bytes of [0, 2, 15, 17, 31]) {
+    const body = concat(uint32(cbc.spi), uint32(1), patterned(16 + bytes, 1));
+    assertDropped(receiver(cbc).open(concat(body, icvByHand(cbc, body, uint32(0)))), 'malformed');
+  }
 });
 
 test('RFC 4301 §5.2: what comes out of an SA must match its selectors', () => {

@@ -197,7 +197,12 @@ test("a trap's packets go by the SA of another policy that they match, in their 
   const here = new Lab();
   const there = new Lab();
   here.policy(trap);
-  for (const host of [1, 2, 3]) here.plane.sendPacket(packetTo(host));
+  for (const host of [1, 2, 3]) {
+    const packet = packetTo(host);
+    here.plane.sendPacket(packet);
+    // The caller may use its array again.
+    packet.fill(0);
+  }
   here.policy({ id: 100, priority: 10 });
   here.add(SA);
   there.add(mirror(SA));

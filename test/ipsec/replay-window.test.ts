@@ -97,6 +97,14 @@ test('RFC 4303 Appendix A: two subspaces: the window reaches back into the last 
   assert.equal(window.locate(TWO32 - 54), 5 * TWO32 + TWO32 - 54, 'below it: far ahead');
 });
 
+test('RFC 4303 Appendix A: a window that just fits into a subspace does not reach back', () => {
+  const top = 5 * TWO32 + 63;
+  const window = new ReplayWindow(64, true, top);
+  assert.equal(window.locate(0), 5 * TWO32);
+  assert.equal(window.locate(63), top);
+  assert.equal(window.locate(0xffffffff), 5 * TWO32 + 0xffffffff);
+});
+
 test('RFC 4303 Appendix A: nothing lies before the first packet', () => {
   assert.equal(new ReplayWindow(64, true, 10).locate(0xffffffff), undefined);
   assert.equal(new ReplayWindow(64, true).locate(1), 1);
