@@ -33,8 +33,12 @@ for (const file of files) {
   const lines = text.trimEnd().split('\n').length;
   if (lines > MAX_LINES) complain(`${file}: ${lines} lines, at most ${MAX_LINES}`);
 }
-const { status, error } = spawnSync(formatter, ['--dry-run', '--Werror', ...files], { cwd: root, stdio: 'inherit' });
-if (error !== undefined || status !== 0) complain(`${formatter} would write these otherwise: run ${formatter} -i`);
+const { status, error } = spawnSync(formatter, ['--dry-run', '--Werror', ...files], {
+  cwd: root,
+  stdio: 'inherit',
+});
+if (error !== undefined || status !== 0)
+  complain(`${formatter} would write these otherwise: run ${formatter} -i`);
 if (bad > 0) process.exit(1);
 console.log(`lint-cpp: ${files.length} files, ${formatter}`);
 

@@ -35,7 +35,6 @@ enum class Drop : std::uint8_t {
   ikeSend,
   send,
   tunWrite,
-  closed,
   count,
 };
 
@@ -43,7 +42,7 @@ enum class Drop : std::uint8_t {
 inline constexpr std::array<const char*, static_cast<std::size_t>(Drop::count)> kDropNames = {
     "none",   "no-policy", "no-sa",        "held-overflow", "held-expired", "malformed", "unknown-spi",
     "replay", "integrity", "padding",      "next-header",   "selector",     "dummy",     "sequence-exhausted",
-    "cipher", "keepalive", "ike-overflow", "ike-send",      "send",         "tun-write", "closed",
+    "cipher", "keepalive", "ike-overflow", "ike-send",      "send",         "tun-write",
 };
 
 using DropCounters = std::array<std::uint64_t, static_cast<std::size_t>(Drop::count)>;
