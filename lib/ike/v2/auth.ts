@@ -23,11 +23,12 @@ import {
 } from './child-negotiation.ts';
 import { ChildSa } from './child-sa.ts';
 import { areSimultaneous, loses } from './collision.ts';
-import type { Exchange, IkeSa, Reply } from './ike-sa.ts';
+import type { IkeSa, Reply } from './ike-sa.ts';
 import { TellFailure } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';
 import { startIkeTimers } from './lifetimes.ts';
 import { findError, makeNotify } from './notifies.ts';
+import type { Exchange } from './requests.ts';
 
 /** The initiator's half. */
 export class Auth implements Exchange {

@@ -22,10 +22,11 @@ import {
 } from './child-negotiation.ts';
 import { deleteReplaced, resumeAfterRekeying, settleChildRekeying } from './child-rekey.ts';
 import { ChildSa } from './child-sa.ts';
-import type { Exchange, IkeSa } from './ike-sa.ts';
+import type { IkeSa } from './ike-sa.ts';
 import { DeleteUninstalled } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';
 import { findError, isNonce, saNotify } from './notifies.ts';
+import type { Exchange } from './requests.ts';
 
 const NONCE_BYTES = 32;
 /** How often another group or a busy peer is tried again. */

@@ -10,7 +10,6 @@ import { emitTrace } from '../emit-trace.ts';
 import type { DownReason, IkeSaInfo } from '../events.ts';
 import type { Host } from '../host.ts';
 import type { NatDetection } from '../nat.ts';
-import { Retransmitter } from '../retransmit.ts';
 import type { Datagram, Timer } from '../runtime.ts';
 import { unsupportedCritical } from '../wire/codec.ts';
 import { ExchangeType, type Header, type Message, type Payload } from '../wire/message.ts';
@@ -22,26 +21,9 @@ import { DeleteIke } from './informational.ts';
 import { type IkeKeys, type IkeSuite, wipeIkeKeys } from './keys.ts';
 import { makeNotify } from './notifies.ts';
 import { open, seal } from './protect.ts';
-
-/** One exchange that we initiate. */
-export interface Exchange {
-  readonly type: number;
-  /** Builds the request and sends it, now or later; or finds that it is not needed any more and cancels. */
-  start(ike: IkeSa, send: (payloads: readonly Payload[]) => void, cancel: () => void): void;
-  /** The authentic response. `done` frees the window; the exchange may still wait for slow work before. */
-  answer(ike: IkeSa, payloads: readonly Payload[], done: () => void): void;
-  /** No answer will come: the SA ends. */
-  abandon?(ike: IkeSa): void;
-}
+import { type Exchange, Requests } from './requests.ts';
 
 export type Reply = (payloads: readonly Payload[]) => void;
-
-interface InFlight {
-  readonly exchange: Exchange;
-  messageId: number;
-  retransmitter?: Retransmitter;
-  answered: boolean;
-}
 
 /** What the first two messages leave behind until authentication is over. */
 export interface InitState {
@@ -83,9 +65,7 @@ export class IkeSa {
   /** What took over its children and all that is still to do. */
   successor: IkeSa | undefined;
   timers: Timer[] = [];
-  #queue: Exchange[] = [];
-  #current: InFlight | undefined;
-  #nextRequest = 0;
+  readonly #requests: Requests;
   #expectedRequest = 0;
   #processing = false;
   #cached: { readonly messageId: number; readonly message: Uint8Array } | undefined;
@@ -101,6 +81,12 @@ export class IkeSa {
     this.natt = path.natt;
     this.createdAtMs = host.runtime.nowMs();
     this.lastHeardMs = this.createdAtMs;
+    this.#requests = new Requests(this, {
+      seal: (exchange, messageId, payloads) => this.#seal(exchange, messageId, false, payloads),
+      send: (exchange, messageId, message, payloads, again) =>
+        this.#send(this.path, message, this.header(exchange, messageId, false), again, payloads),
+      unanswered: (exchange, messageId) => this.#unanswered(exchange, messageId),
+    });
   }
 
   /** ESP of this SA's children goes inside UDP. */
@@ -114,7 +100,7 @@ export class IkeSa {
 
   /** The exchange that waits for its answer. */
   get inFlight(): Exchange | undefined {
-    return this.#current?.exchange;
+    return this.#requests.inFlight;
   }
 
   // ---- requests of ours
@@ -125,76 +111,28 @@ export class IkeSa {
       exchange.abandon?.(this);
       return;
     }
-    this.#queue.push(exchange);
-    this.#next();
-  }
-
-  #next(): void {
-    if (this.#current !== undefined || this.state === 'dead') return;
-    const exchange = this.#queue.shift();
-    if (exchange === undefined) return;
-    const inFlight: InFlight = { exchange, messageId: -1, answered: false };
-    this.#current = inFlight;
-    exchange.start(
-      this,
-      (payloads) => {
-        if (this.#current !== inFlight) return;
-        inFlight.messageId = this.#nextRequest++;
-        this.#transmit(
-          inFlight.messageId,
-          this.#seal(exchange.type, inFlight.messageId, false, payloads),
-          payloads,
-        );
-      },
-      () => this.#finish(inFlight),
-    );
-  }
-
-  #finish(inFlight: InFlight): void {
-    if (this.#current !== inFlight) return;
-    inFlight.retransmitter?.stop();
-    this.#current = undefined;
-    this.#next();
+    this.#requests.add(exchange);
   }
 
   /** Ends the exchange in flight without waiting for an answer: another event made it pointless. */
   forget(exchange: Exchange): void {
-    if (this.#current?.exchange === exchange) this.#finish(this.#current);
+    this.#requests.forget(exchange);
   }
 
   /** Sends the IKE_SA_INIT of the exchange in flight; another one with new content takes its place (RFC 7296 §1.2, §2.6). */
   sendInit(message: Uint8Array, payloads: readonly Payload[]): void {
-    this.#current?.retransmitter?.stop();
-    this.#nextRequest = 1;
-    this.#transmit(0, message, payloads);
+    this.#requests.sendInit(message, payloads);
   }
 
-  /** Sends a request of the exchange in flight, again and again until it is answered. */
-  #transmit(messageId: number, message: Uint8Array, payloads: readonly Payload[]): void {
-    const inFlight = this.#current;
-    if (inFlight === undefined) return;
-    inFlight.messageId = messageId;
-    const { type } = inFlight.exchange;
-    const send = (again: boolean): void =>
-      this.#send(this.path, message, this.header(type, messageId, false), again, payloads);
-    inFlight.retransmitter = new Retransmitter(
-      this.host.runtime,
-      this.host.config.retransmit,
-      () => send(true),
-      () => this.#unanswered(inFlight),
-    );
-    send(false);
-  }
-
-  #unanswered(inFlight: InFlight): void {
+  #unanswered(unanswered: Exchange, messageId: number): void {
     if (this.state === 'deleting' || this.state === 'rekeyed') return this.die(this.closeReason);
     // A lost collision or an SA that gave way has no news in its end.
     if (this.redundant) return this.die(undefined);
     const { connection, remote } = this;
-    const exchange = exchangeName(inFlight.exchange.type);
+    const exchange = exchangeName(unanswered.type);
     this.host.failed({
       code: 'no-answer',
-      message: `${remote.address} port ${remote.port} did not answer ${exchange} ${inFlight.messageId}`,
+      message: `${remote.address} port ${remote.port} did not answer ${exchange} ${messageId}`,
       advice:
         'check the address, that UDP ports 500 and 4500 pass in both directions, and that the peer runs',
       connection: connection.name,
@@ -211,10 +149,8 @@ export class IkeSa {
     this.closeReason = reason;
     if (this.state === 'connecting') return this.die(reason);
     this.state = 'deleting';
-    const waiting = this.#queue;
-    this.#queue = [new DeleteIke()];
-    for (const exchange of waiting) exchange.abandon?.(this);
-    this.#next();
+    for (const exchange of this.#requests.takeWaiting()) exchange.abandon?.(this);
+    this.#requests.add(new DeleteIke());
   }
 
   // ---- what arrives
@@ -261,22 +197,15 @@ export class IkeSa {
   }
 
   #receiveResponse(datagram: Datagram, header: Header, payloads: readonly Payload[] | undefined): void {
-    const inFlight = this.#current;
-    if (
-      inFlight === undefined ||
-      inFlight.answered ||
-      header.messageId !== inFlight.messageId ||
-      this.state === 'dead'
-    ) {
-      return this.host.count('unexpected-message-id');
-    }
-    if (header.exchange !== inFlight.exchange.type) return this.host.count('unexpected-exchange');
-    inFlight.answered = true;
-    inFlight.retransmitter?.stop();
+    const { host } = this;
+    const taken =
+      this.state === 'dead' ? 'other-id' : this.#requests.takesAnswer(header.exchange, header.messageId);
+    if (taken === 'other-id') return host.count('unexpected-message-id');
+    if (taken === 'other-exchange') return host.count('unexpected-exchange');
     this.followPeer(datagram);
     // A response cannot be answered with an error: an unreadable one ends the SA (RFC 7296 §2.21).
     if (payloads === undefined || unsupportedCritical(payloads) !== undefined) return this.die('failed');
-    inFlight.exchange.answer(this, payloads, () => this.#finish(inFlight));
+    this.#requests.answer(payloads);
   }
 
   #reply(request: Header, payloads: readonly Payload[], datagram: Datagram): void {
@@ -371,9 +300,7 @@ export class IkeSa {
       successor.children.add(child);
     }
     this.children.clear();
-    const waiting = this.#queue;
-    this.#queue = [];
-    for (const exchange of waiting) successor.enqueue(exchange);
+    for (const exchange of this.#requests.takeWaiting()) successor.enqueue(exchange);
   }
 
   /**
@@ -387,10 +314,7 @@ export class IkeSa {
     this.state = 'dead';
     for (const timer of this.timers) timer.cancel();
     this.timers = [];
-    const waiting = this.#current === undefined ? this.#queue : [this.#current.exchange, ...this.#queue];
-    this.#current?.retransmitter?.stop();
-    this.#current = undefined;
-    this.#queue = [];
+    const waiting = this.#requests.stop();
     for (const child of [...this.children]) child.remove(reason ?? 'closed');
     for (const exchange of waiting) exchange.abandon?.(this);
     this.host.table.retire(this);

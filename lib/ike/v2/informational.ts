@@ -8,8 +8,9 @@ import type { DownReason } from '../events.ts';
 import { ExchangeType, findNotify, type Payload, Protocol } from '../wire/message.ts';
 import { Notify } from '../wire/notify.ts';
 import type { ChildSa } from './child-sa.ts';
-import type { Exchange, IkeSa, Reply } from './ike-sa.ts';
+import type { IkeSa, Reply } from './ike-sa.ts';
 import { makeNotify } from './notifies.ts';
+import type { Exchange } from './requests.ts';
 
 /** Ends the IKE SA with all that is under it (§1.4.1). */
 export class DeleteIke implements Exchange {

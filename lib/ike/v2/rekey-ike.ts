@@ -24,12 +24,13 @@ import { Notify, notifyName } from '../wire/notify.ts';
 import type { Nonces } from './child-sa.ts';
 import { loses } from './collision.ts';
 import { CreateChild } from './create-child.ts';
-import { type Exchange, IkeSa, type Reply } from './ike-sa.ts';
+import { IkeSa, type Reply } from './ike-sa.ts';
 import { DeleteChild } from './informational.ts';
 import { logIkeKeys } from './key-log.ts';
 import { deriveRekeyedIkeKeys, type IkeSuite } from './keys.ts';
 import { startIkeTimers } from './lifetimes.ts';
 import { findError, invalidKe, isNonce, makeNotify } from './notifies.ts';
+import type { Exchange } from './requests.ts';
 
 const NONCE_BYTES = 32;
 /** How often another group or a busy peer is tried again; the hard end of the SA comes soon after anyway. */

@@ -35,10 +35,11 @@ import {
 import { Notify, notifyName } from '../wire/notify.ts';
 import { Auth } from './auth.ts';
 import { peerCameUpMeanwhile } from './collision.ts';
-import { type Exchange, IkeSa } from './ike-sa.ts';
+import { IkeSa } from './ike-sa.ts';
 import { logIkeKeys } from './key-log.ts';
 import { deriveIkeKeys, type IkeSuite } from './keys.ts';
 import { findError, invalidKe, isNonce, makeNotify } from './notifies.ts';
+import type { Exchange } from './requests.ts';
 
 const NONCE_BYTES = 32;
 const NO_SPI = new Uint8Array(0);
