@@ -4,7 +4,8 @@
 import { EventEmitter } from 'node:events';
 import { type ConfigInput, parseConfig } from './config/parse.ts';
 import type { Config, Connection } from './config/types.ts';
-import { createCrypto, createKeyExchangePool } from './crypto/index.ts';
+import { createKeyExchangePool } from './crypto/pool.ts';
+import { createCrypto } from './crypto/symmetric.ts';
 import { type OpenPlane, openDataPlane } from './data-planes.ts';
 import { IkeError, NegotiationError, type Result, SystemError } from './errors.ts';
 import type {

@@ -57,4 +57,5 @@ export function cbcDecrypt(keyBytes: i32, length: i32): void {
 function clear(): void {
   wipe(CIPHER, CIPHER_END);
   wipe(KEY, KEY + 48);
+  wipe(IV, IV + 16);
 }

@@ -85,10 +85,13 @@ export interface KeyExchangeResult {
   readonly secret: Uint8Array;
 }
 
-/** Error code `invalid-public-value`: wrong length, 0, 1, p-1, off the curve, or an all-zero result (RFC 6989, RFC 7748 §6.1). */
+/**
+ * Error code `invalid-public-value`: wrong length, 0, 1, p-1, off the curve, or an all-zero result (RFC 6989, RFC 7748 §6.1).
+ * Error code `unavailable`: the pool is closed or full, or the worker died; says nothing about the peer.
+ */
 export type KeyExchangeOutcome = Result<
   KeyExchangeResult,
-  { readonly code: 'invalid-public-value'; readonly message: string }
+  { readonly code: 'invalid-public-value' | 'unavailable'; readonly message: string }
 >;
 
 /** Fields of {@link KeyExchangeResult} that an operation does not produce are empty arrays. */

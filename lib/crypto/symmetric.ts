@@ -89,6 +89,8 @@ function digestOf(name: string): readonly [digest: number, digestBytes: number] 
 
 function hmac(w: Wasm, name: string, key: Uint8Array, data: readonly Uint8Array[]): Uint8Array {
   const [digest, digestBytes] = digestOf(name);
+  // Before the key is in its place, for what does not fit is an exception.
+  fits(w, lengthOf(data));
   const keyBytes = putKey(w, digest, digestBytes, key);
   const length = putData(w, data);
   w.call.hmac(digest, keyBytes, length);
@@ -112,14 +114,19 @@ function putKey(w: Wasm, digest: number, digestBytes: number, key: Uint8Array): 
 
 /** Puts the parts one behind the other and returns their length. */
 function putData(w: Wasm, data: readonly Uint8Array[]): number {
-  let length = 0;
-  for (const part of data) length += part.length;
+  const length = lengthOf(data);
   fits(w, length);
   let place = w.at.DATA;
   for (const part of data) {
     w.bytes.set(part, place);
     place += part.length;
   }
+  return length;
+}
+
+function lengthOf(data: readonly Uint8Array[]): number {
+  let length = 0;
+  for (const part of data) length += part.length;
   return length;
 }
 

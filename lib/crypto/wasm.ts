@@ -36,7 +36,8 @@ interface WasmExports {
   gcmOpen(keyBytes: number, aadBytes: number, length: number): number;
   x25519Public(): void;
   x25519Secret(): number;
-  p256Public(): number;
+  p256Fits(): number;
+  p256Public(): void;
   p256Secret(): number;
   modp2048Public(): void;
   modp2048Secret(): number;
@@ -54,15 +55,13 @@ interface Places {
   readonly SCALAR: number;
   readonly PEER: number;
   readonly RESULT: number;
-  readonly EXCHANGE: number;
-  readonly EXCHANGE_END: number;
 }
 
 /** The instance of a thread: its functions, its places, and its memory as bytes. */
 export interface Wasm {
   readonly call: WasmExports;
   readonly at: Places;
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 const FILE = new URL('../../wasm/crypto.wasm', import.meta.url);
@@ -108,7 +107,7 @@ function instantiate(module: WasmModule): Wasm {
 }
 
 /** Copies `length` bytes out and overwrites them where they were. */
-export function take({ bytes }: Wasm, from: number, length: number): Uint8Array {
+export function take({ bytes }: Wasm, from: number, length: number): Uint8Array<ArrayBuffer> {
   const out = bytes.slice(from, from + length);
   bytes.fill(0, from, from + length);
   return out;

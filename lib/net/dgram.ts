@@ -19,6 +19,9 @@ const MIN_ESP_BYTES = 8;
 /** Bytes that may wait in a socket for the kernel; beyond that datagrams are dropped, as a full queue does. */
 const MAX_QUEUE_BYTES = 4 << 20;
 
+/** Datagrams of strangers that may wait until it is known which local address they came to. */
+const MAX_PENDING = 1024;
+
 /** What a transport counts apart from what it delivers. */
 export type DgramCounter =
   | 'keepalives'
@@ -57,6 +60,7 @@ class UdpTransport implements DgramTransport {
   };
   #listener: (datagram: Datagram) => void = () => {};
   #espListener: (remote: Endpoint, esp: Uint8Array) => void = () => {};
+  #pending = 0;
   #closed = false;
 
   constructor(sockets: readonly BoundSocket[], log: Log) {
@@ -139,14 +143,18 @@ class UdpTransport implements DgramTransport {
       deliver(known);
       return;
     }
-    if (this.#routes.busy) {
+    if (this.#routes.busy || this.#pending >= MAX_PENDING) {
       this.#count('unroutable');
       return;
     }
-    this.#routes.find(remote).then(deliver, () => {
-      this.#count('unroutable');
-      this.#log.debug('no-route', { remote: formatEndpoint(remote) });
-    });
+    this.#pending++;
+    this.#routes
+      .find(remote)
+      .then(deliver, () => {
+        this.#count('unroutable');
+        this.#log.debug('no-route', { remote: formatEndpoint(remote) });
+      })
+      .finally(() => this.#pending--);
   }
 
   #send(natt: boolean, local: Endpoint, remote: Endpoint, data: Uint8Array): void {

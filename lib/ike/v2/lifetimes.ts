@@ -40,7 +40,8 @@ function watch(ike: IkeSa, delayMs: number): void {
     for (const child of ike.children)
       heard = Math.max(heard, runtime.dataPlane.querySa(child.inId)?.lastUsedMs ?? 0);
     const idle = runtime.nowMs() - heard;
-    if (idle < delayMs) return delayMs - idle;
+    // A whole millisecond at least: a rest below the clock's own steps would come back at the same instant for ever.
+    if (idle < delayMs) return Math.ceil(delayMs - idle);
     if (ike.alive && ike.inFlight === undefined) ike.enqueue(new LivenessCheck());
     return delayMs;
   });

@@ -32,7 +32,7 @@ export class HeldPackets {
     this.#dropped = dropped;
   }
 
-  /** Takes a copy of a packet. `held`: it waits; `ask`: an SA must be asked for now. */
+  /** Takes a copy of a packet. `held`: it waits; `ask`: this is the moment to ask for an SA. */
   hold(trapId: number, packet: HeldPacket, nowMs: number): { readonly held: boolean; readonly ask: boolean } {
     const waiting = this.#traps.get(trapId) ?? { asked: undefined, packets: [] };
     this.#traps.set(trapId, waiting);
