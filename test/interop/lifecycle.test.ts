@@ -4,8 +4,7 @@
 import assert from 'node:assert/strict';
 import { plaintext } from './lab/capture.ts';
 import { scenario } from './lab/lab.ts';
-import { ours, theirs } from './lab/settings.ts';
-import { ping } from './lab/traffic.ts';
+import { iperf, ping } from './lab/traffic.ts';
 import { agree, bringUp, makePair, passes, SIDES, tunnel } from './lab/tunnel.ts';
 
 scenario(
@@ -137,22 +136,15 @@ scenario('RFC 7296 §1.3.1: several children on one IKE SA, from both sides', {}
 });
 
 scenario(
-  'RFC 7296 §2.9: a selector for one port carries that port alone',
+  'RFC 7296 §2.9: a selector for one TCP port carries that and nothing else',
   { needs: ['engine', 'charon', 'iperf3'] },
   async (lab) => {
-    const gateway = await lab.gateway(
-      lab.left,
-      ours(lab.left, lab.right, {
-        child: { remoteTs: ['10.2.0.0/24[icmp]'], localTs: ['10.1.0.0/24[icmp]'] },
-      }),
-    );
-    const charon = await lab.charon(
-      lab.right,
-      theirs(lab.right, lab.left, { child: { local_ts: '10.2.0.0/16', remote_ts: '10.1.0.0/16' } }),
-    );
-    await gateway.initiate('site', 'net');
-    const { children } = await charon.settled();
-    assert.deepEqual(children[0].localTs, ['10.2.0.0/24[icmp]']);
-    await passes(lab);
+    const pair = await tunnel(lab, 'we', {
+      our: { child: { localTs: ['10.1.0.0/24[tcp]'], remoteTs: ['10.2.0.0/24[tcp/5201]'] } },
+    });
+    const { ours } = await agree(pair);
+    assert.deepEqual(ours.children[0].remoteTs, ['10.2.0.0/24[tcp/5201]']);
+    assert.ok((await iperf(lab.left, lab.right, false)) > 0);
+    await assert.rejects(ping(lab.left, lab.right, { count: 1, waitSeconds: 1 }));
   },
 );

@@ -1,8 +1,10 @@
 // A router that hides one side behind its own address and gives it other ports: the side is found out by NAT detection, IKE and
 // ESP move to port 4500, keepalives hold the mapping open, and packets pass both ways. Our gateway is behind it first, then
-// strongSwan. Neither end pretends: without a NAT nobody would speak ESP in UDP here.
+// strongSwan. strongSwan's ESP in user space always pretends to be behind one, so only our own side and its view of us can be held
+// to the truth here; self.test.ts has both.
 
 import assert from 'node:assert/strict';
+
 import { isEsp, isKeepalive, plaintext } from './lab/capture.ts';
 import { scenario } from './lab/lab.ts';
 import { ours, theirs } from './lab/settings.ts';
@@ -20,7 +22,7 @@ scenario('RFC 7296 §2.23: we are behind a NAT', { nat: true }, async (lab) => {
   const gateway = await lab.gateway(lab.left, ours(lab.left, lab.right, { top: { natKeepalive: '300ms' } }));
   await gateway.initiate('site', 'net');
   const views = await agree({ gateway, charon });
-  assert.deepEqual(views.ours.natDetected, { local: true, remote: false });
+  assert.equal(views.ours.natDetected.local, true);
   assert.deepEqual([views.theirs.natLocal, views.theirs.natRemote], [false, true]);
   assert.equal(views.ours.local.port, 4500);
   assert.equal(views.ours.remote.port, 4500);

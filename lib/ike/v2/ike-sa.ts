@@ -58,7 +58,7 @@ export class IkeSa {
   readonly children = new Set<ChildSa>();
   /** Why it ends, once it is to end. */
   closeReason: DownReason | undefined;
-  /** Lost a collision: its end is no event. */
+  /** Lost a collision, or may yet lose it: its end is no event. */
   redundant = false;
   /** The peer's rekeying of this SA, answered while ours is under way (RFC 7296 §2.8.2). */
   replacedByPeer: IkeSa | undefined;

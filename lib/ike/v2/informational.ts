@@ -126,6 +126,7 @@ function endedByPeer(ike: IkeSa): void {
   const successor = ike.replacedByPeer;
   if (ike.state === 'rekeying' && successor !== undefined) {
     // The peer never saw our rekeying: its own stands, ours is forgotten (§2.25.2).
+    successor.redundant = false;
     ike.handOver(successor);
     ike.host.runtime.emit({ type: 'ike-rekeyed', old: ike.info(), ike: successor.info() });
     ike.host.ikeRekeyed(ike, successor);

@@ -207,7 +207,8 @@ export function respondRekeyIke(
     ]);
     ike.replacedByPeer = fresh;
     // With a rekeying of ours under way its answer decides, or the peer's delete of the old SA.
-    if (ike.state !== 'rekeying') replace(ike, fresh);
+    if (ike.state === 'rekeying') fresh.redundant = true;
+    else replace(ike, fresh);
   });
 }
 
@@ -255,8 +256,7 @@ function settle(old: IkeSa, fresh: IkeSa): void {
       fresh.terminate(undefined);
       return replace(old, theirs);
     }
-    // Its maker deletes it; should that never come, its liveness checks end it.
-    theirs.redundant = true;
+    // Its maker deletes it, or has while our keys were computed; should that never come, its liveness checks end it.
   }
   old.replacedByPeer = undefined;
   takeOver(old, fresh);
@@ -265,6 +265,7 @@ function settle(old: IkeSa, fresh: IkeSa): void {
 
 /** The peer's rekeying stands; the old SA waits for the peer's delete. */
 function replace(old: IkeSa, fresh: IkeSa): void {
+  fresh.redundant = false;
   takeOver(old, fresh);
   old.state = 'rekeyed';
   for (const timer of old.timers) timer.cancel();
@@ -281,7 +282,9 @@ function takeOver(old: IkeSa, fresh: IkeSa): void {
 function resume(ike: IkeSa): void {
   if (ike.state !== 'rekeying') return;
   ike.state = 'established';
-  if (ike.replacedByPeer !== undefined) replace(ike, ike.replacedByPeer);
+  const theirs = ike.replacedByPeer;
+  if (theirs?.alive) replace(ike, theirs);
+  else ike.replacedByPeer = undefined;
 }
 
 /** 8 bytes, not zero (RFC 7296 §3.3.1). */

@@ -91,7 +91,9 @@ export class Charon {
   /** Its log file, and what it printed. */
   get log(): string {
     const path = join(this.#folder, 'log');
-    return (existsSync(path) ? readFileSync(path, 'utf8') : '') + this.#daemon.log;
+    const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+    // Without the configuration that it repeats, one line a value.
+    return text.replace(/^\S+ {2,}[\w ]+ = .*\n/gm, '') + this.#daemon.log;
   }
 
   /** Loads the content of a swanctl.conf in place of what was loaded before. */
@@ -123,17 +125,20 @@ export class Charon {
     );
   }
 
-  /** The established IKE SA, once there is exactly one with `children` installed Child SAs and nothing in between. */
+  /**
+   * The established IKE SA, once there is exactly one with `children` installed Child SAs and nothing in between. Rekeyed
+   * children are deleted, but strongSwan keeps what comes in on them for another five seconds: those are left out.
+   */
   settled(children = 1): Promise<CharonIke> {
     return until(`${this.name} has one IKE SA with ${children} Child SAs`, async () => {
       const sas = await this.sas();
-      const [ike] = sas;
+      if (sas.length !== 1) return undefined;
+      const living = sas[0].children.filter(({ state }) => state !== 'DELETED');
       const calm =
-        sas.length === 1 &&
-        ike.state === 'ESTABLISHED' &&
-        ike.children.length === children &&
-        ike.children.every((child) => child.state === 'INSTALLED');
-      return calm ? ike : undefined;
+        sas[0].state === 'ESTABLISHED' &&
+        living.length === children &&
+        living.every(({ state }) => state === 'INSTALLED');
+      return calm ? { ...sas[0], children: living } : undefined;
     });
   }
 

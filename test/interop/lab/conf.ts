@@ -39,7 +39,8 @@ interface Reader {
 function readSection(reader: Reader): RawSection {
   const section: RawSection = {};
   for (;;) {
-    const token = /\s*(?:(\})|([^\s={}]+)(?:=\[([^\]]*)\]|=([^{}]*?)(?=\s[^\s={}]+(?:=|\s\{)|\})|\s\{))/y;
+    const token =
+      /\s*(?:(\})|([^\s={}]+)(?:=\[(.*?)\](?=[\s}])|=([^{}]*?)(?=\s[^\s={}]+(?:=|\s\{)|\})|\s\{))/y;
     token.lastIndex = reader.at;
     const match = token.exec(reader.text);
     if (match === null)

@@ -81,7 +81,7 @@ export function removeNetwork({ left }: Network): void {
 /** Drops what leaves or reaches the host and matches an nftables expression, until the function returned is called. */
 export async function drop(host: Host, expression: string): Promise<() => Promise<void>> {
   const rules = ['input', 'output'].map(
-    (hook) => `chain ${hook} { type filter hook ${hook} priority 0; ${expression} drop; }`,
+    (hook) => `chain ${hook} { type filter hook ${hook} priority 0; ${expression} drop; };`,
   );
   await run(inside(host, 'nft', `table inet lab_drop { ${rules.join(' ')} }`));
   return async () => {
@@ -108,7 +108,7 @@ async function joinByRouter(router: string, left: Host, right: Host): Promise<vo
   await ip('-n', router, 'address', 'add', `${left.seenAs}/24`, 'dev', 'wan');
   await run(inside({ namespace: router }, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward'));
   const rule = `oifname "wan" meta l4proto udp masquerade to :${NAT_PORTS}`;
-  const chain = `chain out { type nat hook postrouting priority srcnat; ${rule}; }`;
+  const chain = `chain out { type nat hook postrouting priority srcnat; ${rule}; };`;
   await run(inside({ namespace: router }, 'nft', `table ip lab_nat { ${chain} }`));
 }
 
