@@ -19,9 +19,21 @@ export interface TrafficSelector {
 }
 
 const PROTOCOL_NUMBERS: Readonly<Record<string, number>> = {
-  icmp: 1, tcp: 6, udp: 17, gre: 47, esp: 50, ah: 51, 'ipv6-icmp': 58, icmpv6: 58, sctp: 132,
+  icmp: 1,
+  tcp: 6,
+  udp: 17,
+  gre: 47,
+  esp: 50,
+  ah: 51,
+  'ipv6-icmp': 58,
+  icmpv6: 58,
+  sctp: 132,
 };
-const PROTOCOL_NAMES = new Map(Object.entries(PROTOCOL_NUMBERS).reverse().map(([name, number]) => [number, name]));
+const PROTOCOL_NAMES = new Map(
+  Object.entries(PROTOCOL_NUMBERS)
+    .reverse()
+    .map(([name, number]) => [number, name]),
+);
 
 /** Reads the text notation. Bits below the prefix length are cleared, as routers do. */
 export function parseSelector(text: string): Result<TrafficSelector> {
@@ -50,11 +62,14 @@ export function formatSelector(selector: TrafficSelector): string {
       : `${formatAddress(selector.start)}/${prefix}`;
   const anyPort = selector.startPort === 0 && selector.endPort === 65535;
   if (selector.protocol === 0 && anyPort) return range;
-  const protocol = selector.protocol === 0 ? '0' : (PROTOCOL_NAMES.get(selector.protocol) ?? String(selector.protocol));
+  const protocol =
+    selector.protocol === 0 ? '0' : (PROTOCOL_NAMES.get(selector.protocol) ?? String(selector.protocol));
   if (anyPort) return `${range}[${protocol}]`;
   if (isOpaque(selector)) return `${range}[${protocol}/opaque]`;
   const ports =
-    selector.startPort === selector.endPort ? `${selector.startPort}` : `${selector.startPort}-${selector.endPort}`;
+    selector.startPort === selector.endPort
+      ? `${selector.startPort}`
+      : `${selector.startPort}-${selector.endPort}`;
   return `${range}[${protocol}/${ports}]`;
 }
 
@@ -124,13 +139,19 @@ function parseRange(text: string): Result<{ start: Uint8Array; end: Uint8Array }
   if (dash >= 0) {
     const start = parseAddress(text.slice(0, dash));
     const end = parseAddress(text.slice(dash + 1));
-    if (start === undefined || end === undefined || start.length !== end.length || compareBytes(start, end) > 0)
+    if (
+      start === undefined ||
+      end === undefined ||
+      start.length !== end.length ||
+      compareBytes(start, end) > 0
+    )
       return fail('bad-selector', `"${text}" is not a range of addresses, lower end first`);
     return ok({ start, end });
   }
   const slash = text.indexOf('/');
   const address = parseAddress(slash < 0 ? text : text.slice(0, slash));
-  if (address === undefined) return fail('bad-selector', `"${text}" does not begin with an IPv4 or IPv6 address`);
+  if (address === undefined)
+    return fail('bad-selector', `"${text}" does not begin with an IPv4 or IPv6 address`);
   const bits = address.length * 8;
   const prefixText = slash < 0 ? String(bits) : text.slice(slash + 1);
   const prefix = /^\d{1,3}$/.test(prefixText) ? Number(prefixText) : bits + 1;
@@ -146,7 +167,9 @@ function parseRange(text: string): Result<{ start: Uint8Array; end: Uint8Array }
   return ok({ start, end });
 }
 
-function parseProtocolAndPorts(text: string): Result<{ protocol: number; startPort: number; endPort: number }> {
+function parseProtocolAndPorts(
+  text: string,
+): Result<{ protocol: number; startPort: number; endPort: number }> {
   const any = { protocol: 0, startPort: 0, endPort: 65535 };
   if (text === '') return ok(any);
   const [name, ports, ...rest] = text.split('/');
