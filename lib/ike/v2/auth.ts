@@ -34,6 +34,7 @@ import type { Exchange } from './requests.ts';
 export class Auth implements Exchange {
   readonly type = ExchangeType.IKE_AUTH;
   readonly #childName: string | undefined;
+  readonly #deleted = new Set<number>();
   #offer: ChildOffer | undefined;
 
   /** The first of `childNames` is negotiated along; the others follow by CREATE_CHILD_SA. */
@@ -128,6 +129,10 @@ export class Auth implements Exchange {
     this.#offer = undefined;
   }
 
+  deletedByPeer(spiOut: number): void {
+    if (this.#deleted.size === 0) this.#deleted.add(spiOut);
+  }
+
   #readChild(ike: IkeSa, payloads: readonly Payload[], done: () => void): void {
     const offer = this.#offer;
     if (offer === undefined || ike.keys === undefined || ike.suite === undefined || ike.nonces === undefined)
@@ -159,8 +164,10 @@ export class Auth implements Exchange {
     this.#offer = undefined;
     const child = new ChildSa(ike.host, ike, agreement);
     child.install(agreement, (installed) => {
-      if (installed.ok) child.established();
+      if (ike.state === 'dead') child.remove(undefined);
+      else if (installed.ok) child.established();
       else report(ike, 'data-plane', installed.error.message, { child: child.name });
+      if (this.#deleted.has(child.spiOut)) child.remove('deleted-by-peer');
       done();
     });
   }

@@ -25,7 +25,7 @@ import type { Nonces } from './child-sa.ts';
 import { loses } from './collision.ts';
 import { CreateChild } from './create-child.ts';
 import { IkeSa, type Reply } from './ike-sa.ts';
-import { DeleteChild } from './informational.ts';
+import { DeleteChild, endsIke, takeOver } from './informational.ts';
 import { logIkeKeys } from './key-log.ts';
 import { deriveRekeyedIkeKeys, type IkeSuite } from './keys.ts';
 import { startIkeTimers } from './lifetimes.ts';
@@ -55,7 +55,7 @@ export class RekeyIke implements Exchange {
   }
 
   start(ike: IkeSa, send: (payloads: readonly Payload[]) => void, cancel: () => void): void {
-    if (ike.state !== 'established' || ike.suite === undefined) return cancel();
+    if (ike.state !== 'established' || ike.redundant || ike.suite === undefined) return cancel();
     const { runtime, table } = ike.host;
     ike.state = 'rekeying';
     this.#spi = table.newSpi();
@@ -65,7 +65,7 @@ export class RekeyIke implements Exchange {
     const seed = runtime.random(method.seedBytes);
     runtime.keyExchange({ op: 'initiate', method, seed }, (outcome) => {
       wipe(seed);
-      if (ike.inFlight !== this) return;
+      if (ike.inFlight !== this) return wipe(outcome.ok ? outcome.value.privateValue : undefined);
       if (!outcome.ok) {
         this.#failed(ike, 'key-exchange', outcome.error.message);
         return cancel();
@@ -114,7 +114,7 @@ export class RekeyIke implements Exchange {
       peerPublic: ke.data,
     } as const;
     ike.host.runtime.keyExchange(job, (outcome) => {
-      if (ike.inFlight !== this) return;
+      if (ike.inFlight !== this) return wipe(outcome.ok ? outcome.value.secret : undefined);
       wipe(this.#privateValue);
       if (!outcome.ok) {
         this.#failed(ike, 'key-exchange', outcome.error.message);
@@ -196,7 +196,10 @@ export function respondRekeyIke(
   runtime.keyExchange({ op: 'respond', method: suite.ke, seed, peerPublic: ke.data }, (outcome) => {
     wipe(seed);
     if (!outcome.ok) return reply([makeNotify(Notify.INVALID_SYNTAX)]);
-    if (!ike.alive) return reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
+    if (!ike.alive) {
+      wipe(outcome.value.secret);
+      return reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
+    }
     const nr = runtime.random(NONCE_BYTES);
     const spis = { spiI, spiR: host.table.newSpi() };
     const fresh = succeed(ike, 'responder', suite, outcome.value.secret, [ni, nr], spis);
@@ -206,8 +209,10 @@ export function respondRekeyIke(
       { type: 'KE', method: suite.ke.id, data: outcome.value.publicValue },
     ]);
     ike.replacedByPeer = fresh;
-    // With a rekeying of ours under way its answer decides, or the peer's delete of the old SA.
-    if (ike.state !== 'rekeying') replace(ike, fresh);
+    if (ike.state !== 'rekeying') return replace(ike, fresh);
+    // A rekeying of ours is under way: its answer decides, or what the peer does. Until then this one does not count.
+    fresh.redundant = true;
+    fresh.predecessor = ike;
   });
 }
 
@@ -255,8 +260,10 @@ function settle(old: IkeSa, fresh: IkeSa): void {
       fresh.terminate(undefined);
       return replace(old, theirs);
     }
-    // Its maker deletes it; should that never come, its liveness checks end it.
+    // Its maker deletes it; should that never come, we do.
     theirs.redundant = true;
+    theirs.predecessor = undefined;
+    endLater(theirs);
   }
   old.replacedByPeer = undefined;
   takeOver(old, fresh);
@@ -267,21 +274,29 @@ function settle(old: IkeSa, fresh: IkeSa): void {
 function replace(old: IkeSa, fresh: IkeSa): void {
   takeOver(old, fresh);
   old.state = 'rekeyed';
-  for (const timer of old.timers) timer.cancel();
-  old.timers = [old.host.runtime.setTimer(REPLACED_LIFE_MS, () => old.terminate(undefined))];
+  endLater(old);
 }
 
-function takeOver(old: IkeSa, fresh: IkeSa): void {
-  old.handOver(fresh);
-  old.host.runtime.emit({ type: 'ike-rekeyed', old: old.info(), ike: fresh.info() });
-  old.host.ikeRekeyed(old, fresh);
+/** The peer is to delete it; where that does not come, we do. It has nothing else to do until then. */
+function endLater(ike: IkeSa): void {
+  for (const timer of ike.timers) timer.cancel();
+  ike.timers = [ike.host.runtime.setTimer(REPLACED_LIFE_MS, () => ike.terminate(undefined))];
+}
+
+/**
+ * A request of the peer on the SA that its rekeying made while ours is under way: it uses that one, so it stands. The answer
+ * to ours makes an SA that we delete.
+ */
+export function settleByUse(fresh: IkeSa, payloads: readonly Payload[]): void {
+  const old = fresh.predecessor;
+  if (old?.state === 'rekeying' && !endsIke(payloads)) replace(old, fresh);
 }
 
 /** Our rekeying came to nothing: the SA goes on, or gives way to the peer's own. */
 function resume(ike: IkeSa): void {
   if (ike.state !== 'rekeying') return;
   ike.state = 'established';
-  if (ike.replacedByPeer !== undefined) replace(ike, ike.replacedByPeer);
+  if (ike.replacedByPeer !== undefined && ike.replacedByPeer.state !== 'dead') replace(ike, ike.replacedByPeer);
 }
 
 /** 8 bytes, not zero (RFC 7296 §3.3.1). */
