@@ -46,6 +46,8 @@ export class ConnectionKeeper {
   readonly #packets = new Map<string, PacketSummary>();
   /** Children that are being ended, and who waits for it; the connection as a whole under ''. */
   readonly #ending = new Map<string, Done<undefined>[]>();
+  /** Children that were to end while an exchange was about to make them. */
+  readonly #calledOff = new Set<string>();
   readonly #rekeyingChild = new Map<string, Done<ChildSaInfo>[]>();
   #rekeyingIke: Done<IkeSaInfo>[] = [];
   #connecting = false;
@@ -98,6 +100,7 @@ export class ConnectionKeeper {
     const waiting = this.#asked.get(name) ?? [];
     if (waiting.length >= MOST_WAITING) return done(fail('busy', `${name} is being asked for too often`));
     this.#asked.set(name, [...waiting, done]);
+    this.#calledOff.delete(name);
     if (this.connection.children[name]?.start === 'start') this.#wanted.add(name);
     this.#reconcile();
   }
@@ -116,6 +119,7 @@ export class ConnectionKeeper {
     } else {
       this.#wanted.delete(name);
       this.#tellAsked(name, error);
+      if (this.#connecting || this.#making.has(name)) this.#calledOff.add(name);
       for (const child of this.#children(name)) child.ike.enqueue(new DeleteChild(child, 'deleted'));
     }
     this.#checkEnding();
@@ -173,16 +177,18 @@ export class ConnectionKeeper {
     this.#failures = 0;
     this.#making.delete(name);
     this.#packets.delete(name);
-    if (this.#ending.has(name)) child.ike.enqueue(new DeleteChild(child, 'deleted'));
+    const calledOff = child.initiator && this.#calledOff.delete(name);
+    if (this.#ending.has(name) || calledOff) child.ike.enqueue(new DeleteChild(child, 'deleted'));
     this.#tellAsked(name, ok(child.info()));
-    const rekeying = this.#rekeyingChild.get(name) ?? [];
-    this.#rekeyingChild.delete(name);
-    for (const done of rekeying) done(ok(child.info()));
+    this.#tellRekeyingChild(name, ok(child.info()));
     this.#endDuplicate(child);
   }
 
   childDown(child: ChildSa, reason: DownReason | undefined): void {
     this.#checkEnding();
+    if (this.#childUp(child.name) === undefined) {
+      this.#tellRekeyingChild(child.name, fail('failed', `${child.name} ended`));
+    }
     if (reason === undefined || reason === 'deleted' || reason === 'closed') return;
     const { config, name } = child;
     const action = {
@@ -218,6 +224,7 @@ export class ConnectionKeeper {
     this.#checkEnding();
     if (ike.successor !== undefined || ike.redundant) return;
     this.#making.clear();
+    this.#calledOff.clear();
     this.#tellRekeying(fail('failed', `the IKE SA of ${this.connection.name} ended`));
     if (ike.establishedAtMs > 0) {
       if (reason !== 'closed') this.#later(this.#pauseAfter(ike.establishedAtMs));
@@ -239,9 +246,8 @@ export class ConnectionKeeper {
       return;
     }
     this.#making.delete(child);
-    const rekeying = this.#rekeyingChild.get(child) ?? [];
-    this.#rekeyingChild.delete(child);
-    for (const done of rekeying) done(failure(report));
+    this.#calledOff.delete(child);
+    this.#tellRekeyingChild(child, failure(report));
     this.#attemptFailed(this.#asked.has(child) ? [child] : []);
   }
 
@@ -259,7 +265,13 @@ export class ConnectionKeeper {
       const config = this.connection.children[name];
       if (config === undefined) continue;
       this.#making.add(name);
-      ike.enqueue(new CreateChild(config, { packet: this.#packets.get(name) }));
+      const needed = (): boolean => {
+        if (this.#childUp(name) === undefined && (this.#wanted.has(name) || this.#asked.has(name)))
+          return true;
+        this.#making.delete(name);
+        return false;
+      };
+      ike.enqueue(new CreateChild(config, { packet: this.#packets.get(name), needed }));
     }
   }
 
@@ -270,6 +282,12 @@ export class ConnectionKeeper {
     this.#connecting = true;
     this.#withLocalAddress((local) => {
       if (this.#closed) return;
+      // All of it may have been called off meanwhile.
+      const left = names.filter((name) => this.#wanted.has(name) || this.#asked.has(name));
+      if (left.length === 0) {
+        this.#connecting = false;
+        return this.#reconcile();
+      }
       if (!local.ok || table.full) {
         this.#connecting = false;
         this.#host.failed({
@@ -290,7 +308,8 @@ export class ConnectionKeeper {
       ike.spiI = table.newSpi();
       table.add(ike, ike.spiI);
       runtime.log.debug('connecting', { connection: connection.name, remote: remote.address });
-      ike.enqueue(new SaInit(ike, names));
+      this.#calledOff.clear();
+      ike.enqueue(new SaInit(ike, left));
     });
   }
 
@@ -382,6 +401,12 @@ export class ConnectionKeeper {
     this.#rekeyingIke = [];
     this.#rekeyingChild.clear();
     for (const done of waiting) done(error);
+  }
+
+  #tellRekeyingChild(name: string, result: Result<ChildSaInfo, OrderError>): void {
+    const waiting = this.#rekeyingChild.get(name) ?? [];
+    this.#rekeyingChild.delete(name);
+    for (const done of waiting) done(result);
   }
 
   #checkEnding(): void {

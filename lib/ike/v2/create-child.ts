@@ -39,6 +39,8 @@ const MOST_DELETED = 64;
 export interface CreateChildOptions {
   readonly packet?: PacketSummary | undefined;
   readonly replaces?: ChildSa | undefined;
+  /** Asked when its turn has come: whether the Child SA is still missing and wanted. */
+  readonly needed?: () => boolean;
   readonly method?: KeyExchangeAlgorithm | undefined;
   readonly retries?: number;
 }
@@ -70,6 +72,7 @@ export class CreateChild implements Exchange {
     if (!ike.alive || (replaces !== undefined && (replaces.removed || replaces.state !== 'established'))) {
       return cancel();
     }
+    if (this.#options.needed?.() === false) return cancel();
     if (replaces !== undefined) replaces.state = 'rekeying';
     this.#ni = runtime.random(NONCE_BYTES);
     runtime.dataPlane.allocateSpi((spi) => {

@@ -139,7 +139,7 @@ export function respondInformational(ike: IkeSa, payloads: readonly Payload[], r
 /** The peer's delete of the whole IKE SA. */
 function endedByPeer(ike: IkeSa): void {
   const successor = ike.replacedByPeer;
-  if (ike.state === 'rekeying' && successor !== undefined) {
+  if (ike.state === 'rekeying' && successor !== undefined && successor.state !== 'dead') {
     // The peer never saw our rekeying: its own stands, ours is forgotten (§2.25.2).
     takeOver(ike, successor);
     return ike.die(undefined);
@@ -171,7 +171,7 @@ function reasonOf(ike: IkeSa, child: ChildSa): DownReason | undefined {
 
 /** The Child SA that the peer receives on under `spi`; children of a replaced IKE SA are its successor's. */
 export function childOf(ike: IkeSa, spi: number): ChildSa | undefined {
-  for (const owner of [ike, ike.replacedByPeer]) {
+  for (const owner of [ike, ike.replacedByPeer, ike.successor]) {
     for (const child of owner?.children ?? []) if (child.spiOut === spi) return child;
   }
   return undefined;

@@ -25,10 +25,10 @@ import type { Nonces } from './child-sa.ts';
 import { loses } from './collision.ts';
 import { CreateChild } from './create-child.ts';
 import { IkeSa, type Reply } from './ike-sa.ts';
-import { DeleteChild, endsIke, takeOver } from './informational.ts';
+import { DeleteChild, DeleteUninstalled, endsIke, takeOver } from './informational.ts';
 import { logIkeKeys } from './key-log.ts';
 import { deriveRekeyedIkeKeys, type IkeSuite } from './keys.ts';
-import { startIkeTimers } from './lifetimes.ts';
+import { endLater, startIkeTimers } from './lifetimes.ts';
 import { findError, invalidKe, isNonce, makeNotify } from './notifies.ts';
 import type { Exchange } from './requests.ts';
 
@@ -37,8 +37,6 @@ const NONCE_BYTES = 32;
 const MOST_RETRIES = 5;
 /** A busy peer is asked again after this time, and up to twice as long (RFC 7296 §2.25). */
 const RETRY_MS = 2000;
-/** The peer is to delete what it has replaced; after this time we do. */
-const REPLACED_LIFE_MS = 30_000;
 
 /** The initiator's half. */
 export class RekeyIke implements Exchange {
@@ -172,7 +170,7 @@ export function respondRekeyIke(
   reply: Reply,
 ): void {
   const { host } = ike;
-  const busy = ike.inFlight instanceof CreateChild || ike.inFlight instanceof DeleteChild;
+  const busy = [CreateChild, DeleteChild, DeleteUninstalled].some((kind) => ike.inFlight instanceof kind);
   if (busy || ike.replacedByPeer !== undefined) return reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
   if (host.table.full) return reply([makeNotify(Notify.NO_ADDITIONAL_SAS)]);
   const offers = findPayload(payloads, 'SA')?.proposals ?? [];
@@ -277,12 +275,6 @@ function replace(old: IkeSa, fresh: IkeSa): void {
   endLater(old);
 }
 
-/** The peer is to delete it; where that does not come, we do. It has nothing else to do until then. */
-function endLater(ike: IkeSa): void {
-  for (const timer of ike.timers) timer.cancel();
-  ike.timers = [ike.host.runtime.setTimer(REPLACED_LIFE_MS, () => ike.terminate(undefined))];
-}
-
 /**
  * A request of the peer on the SA that its rekeying made while ours is under way: it uses that one, so it stands. The answer
  * to ours makes an SA that we delete.
@@ -296,7 +288,8 @@ export function settleByUse(fresh: IkeSa, payloads: readonly Payload[]): void {
 function resume(ike: IkeSa): void {
   if (ike.state !== 'rekeying') return;
   ike.state = 'established';
-  if (ike.replacedByPeer !== undefined && ike.replacedByPeer.state !== 'dead') replace(ike, ike.replacedByPeer);
+  if (ike.replacedByPeer !== undefined && ike.replacedByPeer.state !== 'dead')
+    replace(ike, ike.replacedByPeer);
 }
 
 /** 8 bytes, not zero (RFC 7296 §3.3.1). */

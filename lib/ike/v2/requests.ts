@@ -137,12 +137,7 @@ export class Requests {
   }
 
   /** Sends a request, again and again until it is answered. */
-  #transmit(
-    inFlight: InFlight,
-    messageId: number,
-    message: Uint8Array,
-    payloads: readonly Payload[],
-  ): void {
+  #transmit(inFlight: InFlight, messageId: number, message: Uint8Array, payloads: readonly Payload[]): void {
     const { exchange } = inFlight;
     const { runtime, config } = this.#ike.host;
     inFlight.messageId = messageId;
