@@ -165,11 +165,13 @@ export class ConnectionKeeper {
 
   /** A Child SA's soft or hard end. */
   childDue(child: ChildSa, what: 'rekey' | 'expire'): void {
-    const exchange =
-      what === 'rekey'
-        ? new CreateChild(child.config, { replaces: child })
-        : new DeleteChild(child, 'expired');
-    child.ike.enqueue(exchange);
+    if (what === 'expire') return child.ike.enqueue(new DeleteChild(child, 'expired'));
+    const settled = (): void => {
+      const up = this.#childUp(child.name);
+      const ended = fail('failed', `${child.name} ended`);
+      this.#tellRekeyingChild(child.name, up === undefined ? ended : ok(up.info()));
+    };
+    child.ike.enqueue(new CreateChild(child.config, { replaces: child, settled }));
   }
 
   childUp(child: ChildSa): void {

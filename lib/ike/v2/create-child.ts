@@ -41,6 +41,8 @@ export interface CreateChildOptions {
   readonly replaces?: ChildSa | undefined;
   /** Asked when its turn has come: whether the Child SA is still missing and wanted. */
   readonly needed?: () => boolean;
+  /** Told when the exchange turned out to be needless: another one has done its work, or its Child SA is gone. */
+  readonly settled?: () => void;
   readonly method?: KeyExchangeAlgorithm | undefined;
   readonly retries?: number;
 }
@@ -69,10 +71,11 @@ export class CreateChild implements Exchange {
   start(ike: IkeSa, send: (payloads: readonly Payload[]) => void, cancel: () => void): void {
     const { runtime } = ike.host;
     const { replaces } = this;
-    if (!ike.alive || (replaces !== undefined && (replaces.removed || replaces.state !== 'established'))) {
+    const gone = replaces !== undefined && (replaces.removed || replaces.state !== 'established');
+    if (!ike.alive || gone || this.#options.needed?.() === false) {
+      this.#options.settled?.();
       return cancel();
     }
-    if (this.#options.needed?.() === false) return cancel();
     if (replaces !== undefined) replaces.state = 'rekeying';
     this.#ni = runtime.random(NONCE_BYTES);
     runtime.dataPlane.allocateSpi((spi) => {
@@ -179,6 +182,7 @@ export class CreateChild implements Exchange {
     if (replaces !== undefined && settleChildRekeying(replaces, nonces) === 'theirs') {
       wipe(secret);
       ike.enqueue(new DeleteUninstalled(spiIn));
+      this.#options.settled?.();
       return done();
     }
     const childKeys = deriveChildKeys(
