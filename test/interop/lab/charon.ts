@@ -88,6 +88,11 @@ export class Charon {
     return this.#daemon.name;
   }
 
+  /** Of the process itself, for what /proc knows of it. */
+  get pid(): number {
+    return this.#daemon.pid;
+  }
+
   /** Its log file, and what it printed. */
   get log(): string {
     const path = join(this.#folder, 'log');

@@ -64,6 +64,11 @@ export class GatewayProcess {
     return this.#daemon.name;
   }
 
+  /** Of the process itself, for what /proc knows of it. */
+  get pid(): number {
+    return this.#daemon.pid;
+  }
+
   async initiate(connection: string, child?: string): Promise<void> {
     await this.#order('initiate', { connection, child });
   }

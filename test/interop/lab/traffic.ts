@@ -19,15 +19,24 @@ export interface PingOptions {
   readonly waitSeconds?: number;
 }
 
-/** One second of TCP by iperf3; the bits each second that arrived. `reverse`: `to` sends. */
-export async function iperf(from: Host, to: Host, reverse: boolean): Promise<number> {
+/** Some seconds of TCP by iperf3; the bits each second that arrived. `reverse`: `to` sends. */
+export async function iperf(from: Host, to: Host, reverse: boolean, seconds = 1): Promise<number> {
   const server = new Daemon(
     `iperf3 on ${to.name}`,
     inside(to, 'iperf3', '-s', '-1', '--forceflush', '-B', to.inner[0]),
   );
   try {
     await server.printed(/Server listening/);
-    const args = ['-c', to.inner[0], '-B', from.inner[0], '-t', '1', '-J', ...(reverse ? ['-R'] : [])];
+    const args = [
+      '-c',
+      to.inner[0],
+      '-B',
+      from.inner[0],
+      '-t',
+      String(seconds),
+      '-J',
+      ...(reverse ? ['-R'] : []),
+    ];
     const { stdout } = await run(inside(from, 'iperf3', ...args), 20_000);
     return JSON.parse(stdout).end.sum_received.bits_per_second;
   } finally {
