@@ -1,7 +1,7 @@
 // A router that hides one side behind its own address and gives it other ports: the side is found out by NAT detection, IKE and
 // ESP move to port 4500, keepalives hold the mapping open, and packets pass both ways. Our gateway is behind it first, then
-// strongSwan. strongSwan's ESP in user space always pretends to be behind one, so only our own side and its view of us can be held
-// to the truth here; self.test.ts has both.
+// strongSwan. Both ends carry ESP in UDP only and pretend to be behind a NAT for that, so each can tell the truth of its own side
+// alone.
 
 import assert from 'node:assert/strict';
 
@@ -23,7 +23,7 @@ scenario('RFC 7296 §2.23: we are behind a NAT', { nat: true }, async (lab) => {
   await gateway.initiate('site', 'net');
   const views = await agree({ gateway, charon });
   assert.equal(views.ours.natDetected.local, true);
-  assert.deepEqual([views.theirs.natLocal, views.theirs.natRemote], [false, true]);
+  assert.equal(views.theirs.natLocal, false);
   assert.equal(views.ours.local.port, 4500);
   assert.equal(views.ours.remote.port, 4500);
   assert.equal(views.theirs.remoteHost, lab.left.seenAs);
@@ -51,8 +51,8 @@ scenario('RFC 7296 §2.23: they are behind a NAT', { nat: true }, async (lab) =>
   });
   await charon.initiate('net');
   const views = await agree({ gateway, charon });
-  assert.deepEqual(views.ours.natDetected, { local: false, remote: true });
-  assert.deepEqual([views.theirs.natLocal, views.theirs.natRemote], [true, false]);
+  assert.equal(views.ours.natDetected.local, false);
+  assert.equal(views.theirs.natLocal, true);
   assert.equal(views.ours.local.port, 4500);
   assert.equal(views.ours.remote.address, lab.left.seenAs);
   assert.match(String(views.ours.remote.port), NAT_PORT);

@@ -67,9 +67,11 @@ scenario(
     const trap: OurSettings = { child: { start: 'trap' } };
     await lab.gateway(lab.left, ours(lab.left, lab.right, trap));
     await lab.gateway(lab.right, ours(lab.right, lab.left, trap));
+    // The responder's held packet may overtake its IKE_AUTH response at the initiator, which has no SA for it yet: the first is
+    // lost then, the next is not.
     await Promise.all([
-      ping(lab.left, lab.right, { count: 1, waitSeconds: 8 }),
-      ping(lab.right, lab.left, { count: 1, waitSeconds: 8 }),
+      ping(lab.left, lab.right, { count: 3, waitSeconds: 8 }),
+      ping(lab.right, lab.left, { count: 3, waitSeconds: 8 }),
     ]);
     await passes(lab);
   },
@@ -84,8 +86,9 @@ scenario(
     await left.initiate('site', 'net');
     const [there] = await right.sas();
     const [here] = await left.sas();
-    assert.deepEqual(here.natDetected, { local: true, remote: false });
-    assert.deepEqual(there.natDetected, { local: false, remote: true });
+    // Either pretends to be behind one, to have ESP in UDP; each knows the truth of its own side.
+    assert.equal(here.natDetected.local, true);
+    assert.equal(there.natDetected.local, false);
     await same({ left, right });
     await passes(lab);
     await right.rekey('site');

@@ -101,7 +101,7 @@ export class SaInit implements Exchange {
       { type: 'SA', proposals: offerProposals(Protocol.IKE, NO_SPI, connection.proposals) },
       { type: 'KE', method: this.#method.id, data: this.#share.publicValue },
       { type: 'NONCE', data: this.#ni },
-      ...natNotifies(host.runtime.crypto, ike, ike.local, ike.remote, pretendNat(host, connection)),
+      ...natNotifies(host.runtime.crypto, ike, ike.local, ike.remote, pretendNat(ike)),
     ];
     if (this.#cookie !== undefined) payloads.unshift(makeNotify(Notify.COOKIE, this.#cookie));
     const message = encodeMessage(ike.header(ExchangeType.IKE_SA_INIT, 0, false), payloads);
@@ -312,9 +312,7 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
       { type: 'NONCE', data: nr },
     ];
     if (ike.nat.supported) {
-      answered.push(
-        ...natNotifies(runtime.crypto, ike, datagram.local, datagram.remote, pretendNat(host, first)),
-      );
+      answered.push(...natNotifies(runtime.crypto, ike, datagram.local, datagram.remote, pretendNat(ike)));
     }
     establishKeys(ike, suite, outcome.value.secret, nonce.data, nr);
     const responseHeader = ike.header(ExchangeType.IKE_SA_INIT, 0, true);
@@ -383,10 +381,10 @@ function float(ike: IkeSa): void {
 }
 
 /** A random source hash where ESP has to go inside UDP: then a NAT is found. */
-function pretendNat(host: Host, connection: Connection): Uint8Array | undefined {
-  return connection.encap || host.runtime.dataPlane.udpEncapsulationOnly
-    ? host.runtime.random(20)
-    : undefined;
+function pretendNat(ike: IkeSa): Uint8Array | undefined {
+  const { runtime } = ike.host;
+  ike.pretendsNat = ike.connection.encap || runtime.dataPlane.udpEncapsulationOnly;
+  return ike.pretendsNat ? runtime.random(20) : undefined;
 }
 
 function sameRequest(ike: IkeSa, request: Uint8Array): boolean {
