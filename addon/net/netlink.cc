@@ -31,7 +31,7 @@ class Netlink::Request {
   }
 
   void append(const void* data, std::size_t lengthBytes) noexcept {
-    if (used_ + NLMSG_ALIGN(lengthBytes) > bytes_.size()) return;
+    if (lengthBytes == 0 || used_ + NLMSG_ALIGN(lengthBytes) > bytes_.size()) return;
     std::memcpy(bytes_.data() + used_, data, lengthBytes);
     used_ += NLMSG_ALIGN(lengthBytes);
   }

@@ -43,6 +43,12 @@ Address ownAddressInside(std::span<const Selector> selectors, int family) {
   return found;
 }
 
+/** EACCES is no missing privilege here: IPv6 may be switched off. */
+Failure routeFailure(const std::string& what, int error) {
+  if (error == EPERM) return systemFailure("ERR_IKE_ROUTE", what, error);
+  return {"ERR_IKE_ROUTE", describe(what, error)};
+}
+
 }  // namespace
 
 Outcome<RouteTable> RouteTable::open(const RoutingRule& rule, int interfaceIndex) {
@@ -54,7 +60,7 @@ Outcome<RouteTable> RouteTable::open(const RoutingRule& rule, int interfaceIndex
     const int error = table.netlink_.addRule(family, rule);
     // A kernel without IPv6 has no rules of it either.
     if (error == EAFNOSUPPORT || (error == EOPNOTSUPP && family == AF_INET6)) continue;
-    if (error != 0) return systemFailure("ERR_IKE_ROUTE", "routing rule", error);
+    if (error != 0) return routeFailure("routing rule", error);
     table.families_.push_back(family);
   }
   return table;
@@ -78,9 +84,7 @@ Status RouteTable::add(std::uint32_t policyId, std::span<const Selector> localTs
     const int error = install(prefix);
     if (error == 0) continue;
     remove(policyId);
-    return systemFailure("ERR_IKE_ROUTE",
-                         "route to " + prefix.address.text() + "/" + std::to_string(prefix.lengthBits),
-                         error);
+    return routeFailure("route to " + prefix.address.text() + "/" + std::to_string(prefix.lengthBits), error);
   }
   return std::nullopt;
 }

@@ -1,6 +1,7 @@
 // A program with an engine, driven over the IPC channel by lab.ts: each message calls one method below, each event goes back. Not a
 // test by itself.
 
+import { spawnSync } from 'node:child_process';
 import { parseConfig } from '../../lib/config/parse.ts';
 import type { ErrorInfo } from '../../lib/errors.ts';
 import type { Datagram, Log } from '../../lib/ike/runtime.ts';
@@ -14,6 +15,12 @@ interface Call {
   readonly method: string;
   readonly args: readonly never[];
 }
+
+const FLOOD = `
+  const socket = require('node:dgram').createSocket('udp4');
+  let left = Number(process.argv[1]);
+  const next = () => (left-- > 0 ? socket.send(Buffer.alloc(100), Number(process.argv[2]), '127.0.0.1', next) : socket.close());
+  next();`;
 
 let dataPlane: DataPlane;
 let transport: Transport;
@@ -53,6 +60,22 @@ const methods: Readonly<Record<string, (...args: never[]) => unknown>> = {
   send: (datagram: Datagram) => transport.send(datagram),
   localAddressFor: (remote: Endpoint) => transport.localAddressFor(remote),
   now: () => performance.now(),
+  /** Microseconds of processor time that the process has used, in all threads. */
+  cpu: () => process.cpuUsage().user + process.cpuUsage().system,
+  /** Sends that many datagrams to our port while JavaScript runs nothing else; returns what was dropped of them. */
+  flood(count: number) {
+    const dropped = () => dataPlane.stats().drops['ike-overflow'];
+    const before = dropped();
+    spawnSync(process.execPath, ['-e', FLOOD, String(count), String(transport.ports.ike)]);
+    const idle = new Int32Array(new SharedArrayBuffer(4));
+    let last = -1;
+    // All are in the socket's buffer now; the worker is done when the count stands still.
+    for (let i = 0; i < 250 && (last !== dropped() || last === before); i++) {
+      last = dropped();
+      Atomics.wait(idle, 0, 0, 40);
+    }
+    return dropped() - before;
+  },
   async close() {
     await dataPlane.close();
     await transport.close();
