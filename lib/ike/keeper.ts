@@ -370,7 +370,9 @@ export class ConnectionKeeper {
   }
 
   #childUp(name: string): ChildSa | undefined {
-    return this.#children(name).find((child) => child.state === 'established' || child.state === 'rekeying');
+    return this.#children(name).findLast(
+      (child) => child.state === 'established' || child.state === 'rekeying',
+    );
   }
 }
 

@@ -94,6 +94,13 @@ export class SaTable {
   retire(ike: IkeSa): void {
     if (!this.#live.delete(ike)) return;
     this.authenticated(ike);
+    // Strangers can make SAs that die at once: no more of them are remembered than may be half open.
+    const [oldest] = this.#lingering.keys();
+    if (oldest !== undefined && this.#lingering.size >= this.#limits.halfOpen) {
+      this.#lingering.get(oldest)?.();
+      this.#lingering.delete(oldest);
+      this.#forget(oldest);
+    }
     const timer = this.#runtime.setTimer(LINGER_MS, () => {
       this.#lingering.delete(ike);
       this.#forget(ike);

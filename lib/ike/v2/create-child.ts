@@ -238,7 +238,8 @@ export class CreateChild implements Exchange {
     }
     if (error.notify === Notify.CHILD_SA_NOT_FOUND && replaces !== undefined) {
       // The peer has forgotten it, or replaced it and the delete is still on its way.
-      return replaces.remove(replaces.replacedByPeer === undefined ? 'deleted-by-peer' : undefined);
+      replaces.remove(replaces.replacedByPeer === undefined ? 'deleted-by-peer' : undefined);
+      return this.#options.settled?.();
     }
     if (error.notify === Notify.TEMPORARY_FAILURE && retries <= MOST_RETRIES) {
       const again = new CreateChild(this.config, { ...this.#options, retries });

@@ -173,7 +173,6 @@ export class IkeSa {
     const payloads = opened.value.ok ? opened.value.value : [];
     const repeated = !header.flags.response && header.messageId === this.#expectedRequest - 1;
     emitTrace(host.runtime, 'received', datagram, header, payloads, repeated);
-    this.lastHeardMs = host.runtime.nowMs();
     if (header.flags.response)
       return this.#receiveResponse(datagram, header, opened.value.ok ? payloads : undefined);
     if (repeated) return this.#repeatResponse(datagram);
@@ -186,7 +185,7 @@ export class IkeSa {
     ) {
       return host.count('before-authentication');
     }
-    this.followPeer(datagram);
+    this.#heard(datagram);
     this.#processing = true;
     const reply: Reply = (answer) => this.#reply(header, answer, datagram);
     if (!opened.value.ok) {
@@ -205,10 +204,16 @@ export class IkeSa {
       this.state === 'dead' ? 'other-id' : this.#requests.takesAnswer(header.exchange, header.messageId);
     if (taken === 'other-id') return host.count('unexpected-message-id');
     if (taken === 'other-exchange') return host.count('unexpected-exchange');
-    this.followPeer(datagram);
+    this.#heard(datagram);
     // A response cannot be answered with an error: an unreadable one ends the SA (RFC 7296 §2.21).
     if (payloads === undefined || unsupportedCritical(payloads) !== undefined) return this.die('failed');
     this.#requests.answer(payloads);
+  }
+
+  /** Authentic and new, so that the peer lives and is where it came from; a repeated message could be anybody's replay. */
+  #heard(datagram: Datagram): void {
+    this.lastHeardMs = this.host.runtime.nowMs();
+    this.followPeer(datagram);
   }
 
   #reply(request: Header, payloads: readonly Payload[], datagram: Datagram): void {
