@@ -65,7 +65,7 @@ export function connected(
   const names = Object.keys(a.config.connections['peer']?.children ?? {});
   const up = world.runUntil(
     () => world.quiet && [a, b].every(({ children }) => children.length === names.length),
-    20_000,
+    60_000,
   );
   assert.ok(up, `not up:\n${world.story.join('\n')}`);
   return { a, b };
