@@ -44,6 +44,8 @@ export class IkeSa {
   remote: Endpoint;
   natt: boolean;
   nat: NatDetection = { supported: false, local: false, remote: false };
+  /** We made the peer believe in a NAT in front of us, so that ESP goes inside UDP. */
+  pretendsNat = false;
   spiI = 0n;
   spiR = 0n;
   suite: IkeSuite | undefined;
@@ -94,7 +96,7 @@ export class IkeSa {
 
   /** ESP of this SA's children goes inside UDP. */
   get encap(): boolean {
-    return this.nat.local || this.nat.remote;
+    return this.nat.local || this.nat.remote || this.pretendsNat;
   }
 
   get alive(): boolean {

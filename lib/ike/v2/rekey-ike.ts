@@ -227,6 +227,7 @@ function succeed(
   if (old.suite === undefined || old.keys === undefined) throw new Error('rekeyed before there are keys');
   const fresh = new IkeSa(host, role, old.connection, old.path);
   fresh.nat = old.nat;
+  fresh.pretendsNat = old.pretendsNat;
   fresh.localId = old.localId;
   fresh.remoteId = old.remoteId;
   fresh.spiI = spis.spiI;
