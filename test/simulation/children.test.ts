@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ExchangeType, findPayload, type Payload } from '../../lib/ike/wire/message.ts';
 import { makeNotify } from '../../lib/ike/v2/notifies.ts';
+import { ExchangeType, findPayload, type Payload } from '../../lib/ike/wire/message.ts';
 import { Notify } from '../../lib/ike/wire/notify.ts';
 import { formatSelector } from '../../lib/ipsec/selector.ts';
 import { assertAgreed, assertNothingLeaked } from './check.ts';
@@ -263,7 +263,7 @@ test('RFC 7296 §2.25: TEMPORARY_FAILURE makes us wait and ask again, not for ev
     );
   }
   assert.ok(asked > 2 && asked <= 6, `asked ${asked} times`);
-  assert.deepEqual(told, ['child-refused']);
+  assert.deepEqual(told, ['rekey-refused']);
   assert.deepEqual(
     a.children.map((child) => child.spiIn),
     before,

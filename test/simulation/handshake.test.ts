@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ExchangeType, findPayload, type Payload } from '../../lib/ike/wire/message.ts';
-import { decodeMessage, encodeMessage } from '../../lib/ike/wire/codec.ts';
 import { makeNotify } from '../../lib/ike/v2/notifies.ts';
+import { decodeMessage, encodeMessage } from '../../lib/ike/wire/codec.ts';
+import { ExchangeType, findPayload, type Payload } from '../../lib/ike/wire/message.ts';
 import { Notify } from '../../lib/ike/wire/notify.ts';
 import { assertAgreed, assertNothingLeaked } from './check.ts';
-import type { Gateway } from './gateway.ts';
 import { deliver, forge, headerIn, inClear, notifiesOf, sentSince } from './forge.ts';
+import type { Gateway } from './gateway.ts';
 import { A, B, connected, type SiteOptions, site } from './sites.ts';
 import { type Packet, World } from './world.ts';
 

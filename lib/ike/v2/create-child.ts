@@ -245,7 +245,8 @@ export class CreateChild implements Exchange {
       const again = new CreateChild(this.config, { ...this.#options, retries });
       return ike.enqueueLater(again, RETRY_MS * (1 + randomShare(ike.host.runtime)));
     }
-    this.#failed(ike, 'child-refused', `the peer refused with ${notifyName(error.notify)}`, {
+    const code = replaces === undefined ? 'child-refused' : 'rekey-refused';
+    this.#failed(ike, code, `the peer refused with ${notifyName(error.notify)}`, {
       notify: notifyName(error.notify),
       advice: 'compare the ESP proposals and the traffic selectors of both sides',
     });
