@@ -4,10 +4,11 @@
 import { emitTrace } from './emit-trace.ts';
 import type { Host } from './host.ts';
 import type { Datagram } from './runtime.ts';
+import { answerInClear } from './v2/answer-in-clear.ts';
 import type { IkeSa } from './v2/ike-sa.ts';
 import { LivenessCheck } from './v2/informational.ts';
 import { makeNotify } from './v2/notifies.ts';
-import { answerInClear, respondInit, SaInit } from './v2/sa-init.ts';
+import { respondInit, SaInit } from './v2/sa-init.ts';
 import { decodeHeader, decodeMessage, unsupportedCritical } from './wire/codec.ts';
 import { ExchangeType, findNotify, type Header, type Message } from './wire/message.ts';
 import { Notify } from './wire/notify.ts';

@@ -19,6 +19,7 @@ import { DeleteChild } from './v2/informational.ts';
 import { RekeyIke } from './v2/rekey-ike.ts';
 import { SaInit } from './v2/sa-init.ts';
 import { type Done, type OrderError, Waiters } from './waiters.ts';
+import { Notify, notifyName } from './wire/notify.ts';
 
 export type { Done, OrderError } from './waiters.ts';
 
@@ -226,6 +227,9 @@ export class ConnectionKeeper {
     this.#making.delete(child);
     this.#calledOff.delete(child);
     this.#rekeyingChild.tell(child, failure(report));
+    if (report.code === 'rekey-refused' && report.notify === notifyName(Notify.NO_ADDITIONAL_SAS)) {
+      return this.#beginAnew();
+    }
     this.#attemptFailed(this.#asked.has(child) ? [child] : []);
   }
 
@@ -306,6 +310,15 @@ export class ConnectionKeeper {
     this.#later(pause * (1 + randomShare(this.#host.runtime) / 10));
   }
 
+  /** A peer that makes Child SAs in IKE_AUTH alone can only give new keys with a new IKE SA (RFC 7296 §4). */
+  #beginAnew(): void {
+    if (this.connection.remoteAddress === undefined) return;
+    for (const ike of this.#ikes().filter((one) => one.alive)) {
+      for (const { name } of ike.children) this.#asked.add(name);
+      ike.terminate('replaced');
+    }
+  }
+
   /** At once after a life of some length; what ends as soon as it is up is not hurried. */
   #pauseAfter(establishedAtMs: number): number {
     const { retryMs } = this.connection;
@@ -370,7 +383,9 @@ export class ConnectionKeeper {
   }
 
   #childUp(name: string): ChildSa | undefined {
-    return this.#children(name).find((child) => child.state === 'established' || child.state === 'rekeying');
+    return this.#children(name).findLast(
+      (child) => child.state === 'established' || child.state === 'rekeying',
+    );
   }
 }
 

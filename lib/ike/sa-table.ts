@@ -59,7 +59,11 @@ export class SaTable {
     this.#halfOpen.add(ike);
     const { address } = init.remote;
     this.#halfOpenByAddress.set(address, this.halfOpenOf(address) + 1);
+    const timer = this.#runtime.setTimer(this.#limits.halfOpenTimeoutMs, () => {
+      if (ike.state === 'connecting') ike.die('failed');
+    });
     const closeHalfOpen = (): void => {
+      timer.cancel();
       const left = this.halfOpenOf(address) - 1;
       if (left > 0) this.#halfOpenByAddress.set(address, left);
       else this.#halfOpenByAddress.delete(address);
@@ -68,11 +72,6 @@ export class SaTable {
       closeHalfOpen,
       forget: () => this.#byInit.delete(initKey(init.remote, init.spiI)),
     });
-    ike.timers.push(
-      this.#runtime.setTimer(this.#limits.halfOpenTimeoutMs, () => {
-        if (ike.state === 'connecting') ike.die('failed');
-      }),
-    );
   }
 
   readonly #closers = new Map<IkeSa, { readonly closeHalfOpen: () => void; readonly forget: () => void }>();
@@ -94,6 +93,13 @@ export class SaTable {
   retire(ike: IkeSa): void {
     if (!this.#live.delete(ike)) return;
     this.authenticated(ike);
+    // Strangers can make SAs that die at once: no more of them are remembered than may be half open.
+    const [oldest] = this.#lingering.keys();
+    if (oldest !== undefined && this.#lingering.size >= this.#limits.halfOpen) {
+      this.#lingering.get(oldest)?.();
+      this.#lingering.delete(oldest);
+      this.#forget(oldest);
+    }
     const timer = this.#runtime.setTimer(LINGER_MS, () => {
       this.#lingering.delete(ike);
       this.#forget(ike);

@@ -50,6 +50,8 @@ export class Gateway {
   exchanging = 0;
   /** Key-exchange jobs that came to an end, by operation. */
   readonly exchanges: Record<string, number> = { initiate: 0, respond: 0, finish: 0 };
+  /** The very arrays that held seeds, private values and shared secrets of key exchanges: to be zeros when they are over. */
+  readonly secrets: Uint8Array[] = [];
   up = false;
   readonly #options: GatewayOptions;
   readonly #random: Random;
@@ -139,6 +141,8 @@ export class Gateway {
       keyExchange: (job, done) => {
         this.exchanging++;
         const outcome = this.#options.keyExchange === 'node' ? nodeKeyExchange(job) : cheapKeyExchange(job);
+        if (job.op !== 'finish') this.secrets.push(job.seed);
+        if (outcome.ok) this.secrets.push(outcome.value.privateValue, outcome.value.secret);
         later(1 + this.#random.below(60), () => {
           this.exchanging--;
           this.exchanges[job.op]++;

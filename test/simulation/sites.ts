@@ -1,7 +1,10 @@
 // The configurations that stories begin with: two sites, 192.0.2.1 in front of 10.1.0.0/16 and 192.0.2.2 in front of 10.2.0.0/16.
 
+import assert from 'node:assert/strict';
 import { type ConfigInput, parseConfig } from '../../lib/config/parse.ts';
 import type { Config } from '../../lib/config/types.ts';
+import type { Gateway } from './gateway.ts';
+import type { World } from './world.ts';
 
 export const A = '192.0.2.1';
 export const B = '192.0.2.2';
@@ -37,7 +40,7 @@ export function site(own: string, other: string, options: SiteOptions = {}): Con
         local: { address: own, id: own === A ? 'a.example' : 'b.example', ...local },
         remote: {
           address: other,
-          id: own === A ? 'b.example' : 'a.example',
+          id: other === B ? 'b.example' : 'a.example',
           auth: { psk: 'a secret of the simulation' },
           ...remote,
         },
@@ -45,4 +48,25 @@ export function site(own: string, other: string, options: SiteOptions = {}): Con
       },
     },
   });
+}
+
+/** Both sites, `a` initiates; the story begins when one IKE SA and its children are up and all is calm. */
+export function connected(
+  world: World,
+  both: SiteOptions = {},
+  own: { readonly a?: SiteOptions; readonly b?: SiteOptions } = {},
+): { readonly a: Gateway; readonly b: Gateway } {
+  const a = world.gateway('a', A, site(A, B, { ...both, ...own.a }));
+  const b = world.gateway('b', B, site(B, A, { ...both, ...own.b })).start();
+  a.start();
+  for (const child of Object.keys(a.config.connections['peer']?.children ?? {})) {
+    a.endpoint.initiate('peer', child, world.order(a));
+  }
+  const names = Object.keys(a.config.connections['peer']?.children ?? {});
+  const up = world.runUntil(
+    () => world.quiet && [a, b].every(({ children }) => children.length === names.length),
+    60_000,
+  );
+  assert.ok(up, `not up:\n${world.story.join('\n')}`);
+  return { a, b };
 }

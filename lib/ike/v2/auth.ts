@@ -24,11 +24,14 @@ import {
 import { ChildSa } from './child-sa.ts';
 import { areSimultaneous, loses } from './collision.ts';
 import type { IkeSa, Reply } from './ike-sa.ts';
-import { TellFailure } from './informational.ts';
+import { DeleteUninstalled, TellFailure } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';
 import { endLater, startIkeTimers } from './lifetimes.ts';
 import { findError, makeNotify } from './notifies.ts';
 import type { Exchange } from './requests.ts';
+
+/** Deletes of Child SAs that we do not know which are remembered while the first one is installed. */
+const MOST_DELETED = 64;
 
 /** The initiator's half. */
 export class Auth implements Exchange {
@@ -131,7 +134,7 @@ export class Auth implements Exchange {
   }
 
   deletedByPeer(spiOut: number): void {
-    if (this.#deleted.size === 0) this.#deleted.add(spiOut);
+    if (this.#deleted.size < MOST_DELETED) this.#deleted.add(spiOut);
   }
 
   #readChild(ike: IkeSa, payloads: readonly Payload[], done: () => void): void {
@@ -140,8 +143,11 @@ export class Auth implements Exchange {
       return done();
     const terms = readAnswer(offer, payloads, true);
     if (terms === undefined) {
-      this.abandon(ike);
       const error = findError(payloads);
+      // The peer has made a Child SA that we cannot use: it is told so.
+      if (error === undefined) ike.enqueue(new DeleteUninstalled(offer.spiIn));
+      else this.abandon(ike);
+      this.#offer = undefined;
       const what =
         error === undefined
           ? 'answered with what was not offered'
@@ -167,7 +173,10 @@ export class Auth implements Exchange {
     child.install(agreement, (installed) => {
       if (ike.state === 'dead') child.remove(undefined);
       else if (installed.ok) child.established();
-      else report(ike, 'data-plane', installed.error.message, { child: child.name });
+      else {
+        ike.enqueue(new DeleteUninstalled(child.spiIn));
+        report(ike, 'data-plane', installed.error.message, { child: child.name });
+      }
       if (this.#deleted.has(child.spiOut)) child.remove('deleted-by-peer');
       done();
     });

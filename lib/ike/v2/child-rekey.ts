@@ -10,12 +10,13 @@ import { DeleteChild } from './informational.ts';
  */
 export function settleChildRekeying(old: ChildSa, nonces: Nonces): 'ours' | 'theirs' {
   const theirs = old.replacedByPeer;
-  if (theirs === undefined) return 'ours';
-  if (loses(nonces, theirs.nonces)) {
+  if (theirs !== undefined && loses(nonces, theirs.nonces)) {
     old.state = 'rekeyed';
     return 'theirs';
   }
-  theirs.state = 'rekeyed';
+  // From here on a rekeying of the peer comes too late (§2.25.1): it finds the SA replaced.
+  old.replaced = true;
+  if (theirs !== undefined) theirs.state = 'rekeyed';
   old.replacedByPeer = undefined;
   return 'ours';
 }
@@ -23,12 +24,12 @@ export function settleChildRekeying(old: ChildSa, nonces: Nonces): 'ours' | 'the
 /** Our rekeying of `old` came to nothing: it is as it was before, or as the peer's own rekeying left it. */
 export function resumeAfterRekeying(old: ChildSa): void {
   if (old.removed || old.state !== 'rekeying') return;
+  old.replaced = false;
   old.state = old.replacedByPeer === undefined ? 'established' : 'rekeyed';
 }
 
 /** Ours has taken over: the old one is deleted. */
 export function deleteReplaced(old: ChildSa): void {
   if (old.removed) return;
-  old.replaced = true;
   old.ike.enqueue(new DeleteChild(old, undefined));
 }

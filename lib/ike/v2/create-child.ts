@@ -238,13 +238,15 @@ export class CreateChild implements Exchange {
     }
     if (error.notify === Notify.CHILD_SA_NOT_FOUND && replaces !== undefined) {
       // The peer has forgotten it, or replaced it and the delete is still on its way.
-      return replaces.remove(replaces.replacedByPeer === undefined ? 'deleted-by-peer' : undefined);
+      replaces.remove(replaces.replacedByPeer === undefined ? 'deleted-by-peer' : undefined);
+      return this.#options.settled?.();
     }
     if (error.notify === Notify.TEMPORARY_FAILURE && retries <= MOST_RETRIES) {
       const again = new CreateChild(this.config, { ...this.#options, retries });
       return ike.enqueueLater(again, RETRY_MS * (1 + randomShare(ike.host.runtime)));
     }
-    this.#failed(ike, 'child-refused', `the peer refused with ${notifyName(error.notify)}`, {
+    const code = replaces === undefined ? 'child-refused' : 'rekey-refused';
+    this.#failed(ike, code, `the peer refused with ${notifyName(error.notify)}`, {
       notify: notifyName(error.notify),
       advice: 'compare the ESP proposals and the traffic selectors of both sides',
     });

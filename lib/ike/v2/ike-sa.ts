@@ -44,7 +44,7 @@ export class IkeSa {
   remote: Endpoint;
   natt: boolean;
   nat: NatDetection = { supported: false, local: false, remote: false };
-  /** Our notifies say that we are behind a NAT: the peer finds one even where we find none. */
+  /** We made the peer believe in a NAT in front of us, so that ESP goes inside UDP. */
   pretendsNat = false;
   spiI = 0n;
   spiR = 0n;
@@ -60,7 +60,7 @@ export class IkeSa {
   readonly children = new Set<ChildSa>();
   /** Why it ends, once it is to end. */
   closeReason: DownReason | undefined;
-  /** Lost a collision, or may yet lose it: its end is no event. */
+  /** Lost a collision: its end is no event. */
   redundant = false;
   /** The peer's rekeying of this SA, answered while ours is under way (RFC 7296 §2.8.2). */
   replacedByPeer: IkeSa | undefined;
@@ -96,7 +96,7 @@ export class IkeSa {
 
   /** ESP of this SA's children goes inside UDP. */
   get encap(): boolean {
-    return this.nat.local || this.nat.remote || (this.nat.supported && this.pretendsNat);
+    return this.nat.local || this.nat.remote || this.pretendsNat;
   }
 
   get alive(): boolean {
@@ -175,7 +175,6 @@ export class IkeSa {
     const payloads = opened.value.ok ? opened.value.value : [];
     const repeated = !header.flags.response && header.messageId === this.#expectedRequest - 1;
     emitTrace(host.runtime, 'received', datagram, header, payloads, repeated);
-    this.lastHeardMs = host.runtime.nowMs();
     if (header.flags.response)
       return this.#receiveResponse(datagram, header, opened.value.ok ? payloads : undefined);
     if (repeated) return this.#repeatResponse(datagram);
@@ -188,7 +187,7 @@ export class IkeSa {
     ) {
       return host.count('before-authentication');
     }
-    this.followPeer(datagram);
+    this.#heard(datagram);
     this.#processing = true;
     const reply: Reply = (answer) => this.#reply(header, answer, datagram);
     if (!opened.value.ok) {
@@ -207,10 +206,16 @@ export class IkeSa {
       this.state === 'dead' ? 'other-id' : this.#requests.takesAnswer(header.exchange, header.messageId);
     if (taken === 'other-id') return host.count('unexpected-message-id');
     if (taken === 'other-exchange') return host.count('unexpected-exchange');
-    this.followPeer(datagram);
+    this.#heard(datagram);
     // A response cannot be answered with an error: an unreadable one ends the SA (RFC 7296 §2.21).
     if (payloads === undefined || unsupportedCritical(payloads) !== undefined) return this.die('failed');
     this.#requests.answer(payloads);
+  }
+
+  /** Authentic and new, so that the peer lives and is where it came from; a repeated message could be anybody's replay. */
+  #heard(datagram: Datagram): void {
+    this.lastHeardMs = this.host.runtime.nowMs();
+    this.followPeer(datagram);
   }
 
   #reply(request: Header, payloads: readonly Payload[], datagram: Datagram): void {

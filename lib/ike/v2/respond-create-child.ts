@@ -90,6 +90,10 @@ function make(
       runtime.dataPlane.releaseSpi(spi.value);
       return reply([makeNotify(Notify.CHILD_SA_NOT_FOUND)]);
     }
+    if (old?.replaced === true) {
+      runtime.dataPlane.releaseSpi(spi.value);
+      return reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
+    }
     const nr = runtime.random(32);
     const parent = { prf: suite.prf, d: keys.d };
     const childKeys = deriveChildKeys(runtime.crypto, parent, terms.suite, ni, nr, exchanged?.secret);
@@ -105,7 +109,7 @@ function make(
     const child = new ChildSa(host, ike, agreement);
     child.install(agreement, (installed) => {
       if (!installed.ok) return noChild(installed.error.message);
-      if (!ike.alive) {
+      if (!ike.alive || old?.replaced === true) {
         reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
         return child.remove(undefined);
       }

@@ -33,6 +33,7 @@ import {
   Protocol,
 } from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
+import { answerInClear } from './answer-in-clear.ts';
 import { Auth } from './auth.ts';
 import { peerCameUpMeanwhile } from './collision.ts';
 import { IkeSa } from './ike-sa.ts';
@@ -101,7 +102,7 @@ export class SaInit implements Exchange {
       { type: 'SA', proposals: offerProposals(Protocol.IKE, NO_SPI, connection.proposals) },
       { type: 'KE', method: this.#method.id, data: this.#share.publicValue },
       { type: 'NONCE', data: this.#ni },
-      ...natNotifies(host.runtime.crypto, ike, ike.local, ike.remote, pretendNat(ike)),
+      ...detectionNotifies(ike, ike, wantsEncap(host, connection)),
     ];
     if (this.#cookie !== undefined) payloads.unshift(makeNotify(Notify.COOKIE, this.#cookie));
     const message = encodeMessage(ike.header(ExchangeType.IKE_SA_INIT, 0, false), payloads);
@@ -148,6 +149,7 @@ export class SaInit implements Exchange {
       if (!outcome.ok) return this.#fail('key-exchange', outcome.error.message);
       ike.spiR = header.responderSpi;
       ike.nat = detectNat(ike.host.runtime.crypto, ike, datagram.local, datagram.remote, payloads);
+      ike.pretendsNat = ike.nat.supported && wantsEncap(ike.host, ike.connection);
       if (!ike.nat.supported && ike.host.runtime.dataPlane.udpEncapsulationOnly) {
         return this.#fail('no-encapsulation', 'the peer knows no NAT traversal, which this data plane needs');
       }
@@ -312,7 +314,8 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
       { type: 'NONCE', data: nr },
     ];
     if (ike.nat.supported) {
-      answered.push(...natNotifies(runtime.crypto, ike, datagram.local, datagram.remote, pretendNat(ike)));
+      ike.pretendsNat = wantsEncap(host, first);
+      answered.push(...detectionNotifies(ike, datagram, ike.pretendsNat));
     }
     establishKeys(ike, suite, outcome.value.secret, nonce.data, nr);
     const responseHeader = ike.header(ExchangeType.IKE_SA_INIT, 0, true);
@@ -323,24 +326,6 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
     emitTrace(runtime, 'sent', response, responseHeader, answered, false);
     runtime.send(response);
   });
-}
-
-/** A response that leaves no state behind: the responder's SPI stays zero. */
-export function answerInClear(
-  host: Host,
-  datagram: Datagram,
-  { header }: Message,
-  payloads: readonly Payload[],
-): void {
-  const responseHeader = {
-    ...header,
-    minorVersion: 0,
-    flags: { initiator: !header.flags.initiator, response: true, version: false },
-  };
-  const { local, remote, natt } = datagram;
-  const response = { local, remote, natt, data: encodeMessage(responseHeader, payloads) };
-  emitTrace(host.runtime, 'sent', response, responseHeader, payloads, false, false);
-  host.runtime.send(response);
 }
 
 /** Connections that a peer at this address may mean, those with its very address first. */
@@ -380,11 +365,20 @@ function float(ike: IkeSa): void {
   ike.remote = { address: ike.remote.address, port: ike.connection.remoteNattPort };
 }
 
-/** A random source hash where ESP has to go inside UDP: then a NAT is found. */
-function pretendNat(ike: IkeSa): Uint8Array | undefined {
+/** The NAT detection notifies of a message that goes along `path`; with `pretend` its source hash is random. */
+function detectionNotifies(
+  ike: IkeSa,
+  path: Omit<Datagram, 'data' | 'natt'>,
+  pretend: boolean,
+): readonly Payload[] {
   const { runtime } = ike.host;
-  ike.pretendsNat = ike.connection.encap || runtime.dataPlane.udpEncapsulationOnly;
-  return ike.pretendsNat ? runtime.random(20) : undefined;
+  const fake = pretend ? runtime.random(20) : undefined;
+  return natNotifies(runtime.crypto, ike, path.local, path.remote, fake);
+}
+
+/** Whether ESP has to go inside UDP with or without a NAT: then the peer is made to find one. */
+function wantsEncap(host: Host, connection: Connection): boolean {
+  return connection.encap || host.runtime.dataPlane.udpEncapsulationOnly;
 }
 
 function sameRequest(ike: IkeSa, request: Uint8Array): boolean {
