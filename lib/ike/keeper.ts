@@ -5,6 +5,7 @@ import type { ChildConfig, Connection } from '../config/types.ts';
 import type { ErrorInfo, Result } from '../errors.ts';
 import { fail, ok } from '../errors.ts';
 import type { PacketSummary } from '../ipsec/data-plane.ts';
+import { type Endable, Endings } from './endings.ts';
 import type { ChildSaInfo, DownReason, IkeSaInfo } from './events.ts';
 import type { FailureReport } from './failure.ts';
 import type { Host } from './host.ts';
@@ -44,8 +45,8 @@ export class ConnectionKeeper {
   readonly #traps = new Map<string, number>();
   /** The packets that set traps off. */
   readonly #packets = new Map<string, PacketSummary>();
-  /** Children that are being ended, and who waits for it; the connection as a whole under ''. */
-  readonly #ending = new Map<string, Done<undefined>[]>();
+  /** Children that are being ended; the connection as a whole under ''. */
+  readonly #endings = new Endings();
   readonly #rekeyingChild = new Map<string, Done<ChildSaInfo>[]>();
   #rekeyingIke: Done<IkeSaInfo>[] = [];
   #connecting = false;
@@ -79,10 +80,7 @@ export class ConnectionKeeper {
     const error = fail('closed', 'the gateway is closing');
     for (const name of [...this.#asked.keys()]) this.#tellAsked(name, error);
     this.#tellRekeying(error);
-    for (const [name, waiting] of [...this.#ending]) {
-      this.#ending.delete(name);
-      for (const done of waiting) done(ok(undefined));
-    }
+    this.#endings.finishAll();
   }
 
   // ---- orders
@@ -105,10 +103,8 @@ export class ConnectionKeeper {
   /** Ends a child, or without a name the connection's IKE SAs with all that is on them. It stays down until asked for. */
   terminate(name: string | undefined, done: Done<undefined>): void {
     const error = fail('terminated', `${this.connection.name} was told to end`);
-    const key = name ?? '';
-    const waiting = this.#ending.get(key) ?? [];
-    if (waiting.length >= MOST_WAITING) return done(fail('busy', 'the end was asked for too often'));
-    this.#ending.set(key, [...waiting, done]);
+    if (!this.#endings.add(name ?? '', this.#host.nextId(), done))
+      return done(fail('busy', 'the end was asked for too often'));
     if (name === undefined) {
       this.#wanted.clear();
       for (const asked of [...this.#asked.keys()]) this.#tellAsked(asked, error);
@@ -173,7 +169,7 @@ export class ConnectionKeeper {
     this.#failures = 0;
     this.#making.delete(name);
     this.#packets.delete(name);
-    if (this.#ending.has(name)) child.ike.enqueue(new DeleteChild(child, 'deleted'));
+    if (this.#endings.covers(name, child)) child.ike.enqueue(new DeleteChild(child, 'deleted'));
     this.#tellAsked(name, ok(child.info()));
     const rekeying = this.#rekeyingChild.get(name) ?? [];
     this.#rekeyingChild.delete(name);
@@ -202,7 +198,7 @@ export class ConnectionKeeper {
 
   ikeUp(ike: IkeSa): void {
     this.#connecting = false;
-    if (this.#ending.has('')) return ike.terminate('deleted');
+    if (this.#endings.covers('', endable(ike))) return ike.terminate('deleted');
     // Both sides may want the same children: who made the IKE SA goes first.
     if (ike.role === 'initiator') this.#reconcile();
     else this.#later(this.connection.retryMs);
@@ -385,11 +381,7 @@ export class ConnectionKeeper {
   }
 
   #checkEnding(): void {
-    for (const [name, waiting] of [...this.#ending]) {
-      if (name === '' ? this.#ikes().length > 0 : this.#children(name).length > 0) continue;
-      this.#ending.delete(name);
-      for (const done of waiting) done(ok(undefined));
-    }
+    this.#endings.check((name) => (name === '' ? this.#ikes().map(endable) : this.#children(name)));
   }
 
   /** The connection's IKE SAs that are not over. */
@@ -416,4 +408,8 @@ export class ConnectionKeeper {
 function failure(report: FailureReport): Extract<Result<never, OrderError>, { ok: false }> {
   const { code, message } = report;
   return { ok: false, error: { code, message, report } };
+}
+
+function endable(ike: IkeSa): Endable {
+  return { id: ike.id, initiator: ike.role === 'initiator' };
 }
