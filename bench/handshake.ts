@@ -9,8 +9,7 @@ import { type Host, inside } from '../test/interop/lab/network.ts';
 import { idOf, ours, PSK, theirs } from '../test/interop/lab/settings.ts';
 import { pause, run } from '../test/interop/lab/shell.ts';
 import type { Load } from './handshake-load.ts';
-import { median } from './lib/median.ts';
-import { type Row, report } from './lib/report.ts';
+import { median, readOptions, report, row } from './lib/harness.ts';
 
 const HANDSHAKES = 250;
 const PARALLEL = 16;
@@ -23,36 +22,38 @@ interface Measured {
   readonly responderMs: number;
 }
 
+readOptions(process.argv.slice(2));
 const mine: Measured[] = [];
 const strongswan: Measured[] = [];
 for (let round = 0; round < ROUNDS; round++) {
   mine.push(await measure(startOurs));
   strongswan.push(await measure(startCharon));
 }
-
-const perSecond = (all: readonly Measured[]): number => median(all.map((one) => one.perSecond));
-const cpu = (all: readonly Measured[]): number => median(all.map((one) => one.responderMs));
-const rows: Row[] = [
-  {
-    bench: 'handshake',
-    case: `handshakes per second, ${PARALLEL} at a time, curve25519 and PSK`,
-    ours: perSecond(mine),
-    peer: 'strongSwan',
-    theirs: perSecond(strongswan),
-    unit: '1/s',
-    ratio: perSecond(mine) / perSecond(strongswan),
-  },
-  {
-    bench: 'handshake',
-    case: 'processor time of the responder for each',
-    ours: cpu(mine),
-    peer: 'strongSwan',
-    theirs: cpu(strongswan),
-    unit: 'ms',
-    ratio: cpu(strongswan) / cpu(mine),
-  },
-];
-report(rows, process.argv.slice(2));
+const middle = (all: readonly Measured[], what: keyof Measured): number =>
+  median(all.map((one) => one[what]));
+report(
+  [
+    row({
+      bench: 'handshake',
+      case: `handshakes, ${PARALLEL} at a time, curve25519 and PSK`,
+      ours: middle(mine, 'perSecond'),
+      peer: 'strongSwan',
+      theirs: middle(strongswan, 'perSecond'),
+      unit: '1/s',
+      better: 'higher',
+    }),
+    row({
+      bench: 'handshake',
+      case: 'processor time of the responder for one',
+      ours: middle(mine, 'responderMs'),
+      peer: 'strongSwan',
+      theirs: middle(strongswan, 'responderMs'),
+      unit: 'ms',
+      better: 'lower',
+    }),
+  ],
+  process.argv.slice(2),
+);
 
 /** One run against a responder that was just started. */
 async function measure(startResponder: (lab: Lab) => Promise<number>): Promise<Measured> {
@@ -68,10 +69,7 @@ async function measure(startResponder: (lab: Lab) => Promise<number>): Promise<M
       parallel: PARALLEL,
     };
     const program = join(import.meta.dirname, 'handshake-load.js');
-    const { stdout } = await run(
-      inside(lab.left, process.execPath, program, JSON.stringify(load)),
-      120_000,
-    );
+    const { stdout } = await run(inside(lab.left, process.execPath, program, JSON.stringify(load)), 120_000);
     const { ms } = JSON.parse(stdout) as { ms: number };
     // The deletes at the end of the load are answered by now, and cost both responders alike.
     await pause(100);
@@ -89,7 +87,11 @@ async function measure(startResponder: (lab: Lab) => Promise<number>): Promise<M
 
 async function startOurs(lab: Lab): Promise<number> {
   const { right } = lab;
-  const config = ours(right, lab.left, { anyPeer: true, connection: { unique: 'never' }, top: { ...limits } });
+  const config = ours(right, lab.left, {
+    anyPeer: true,
+    connection: { unique: 'never' },
+    top: { ...limits },
+  });
   const { site } = config.connections ?? {};
   if (site?.remote !== undefined) {
     const { id: _any, ...remote } = site.remote;

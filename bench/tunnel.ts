@@ -4,10 +4,10 @@
 import { Lab } from '../test/interop/lab/lab.ts';
 import { ours, theirs } from '../test/interop/lab/settings.ts';
 import { iperf } from '../test/interop/lab/traffic.ts';
-import { median } from './lib/median.ts';
-import { type Row, report } from './lib/report.ts';
+import { median, type Row, readOptions, report, row } from './lib/harness.ts';
 
 const ROUNDS = 3;
+const SECONDS = 3;
 const GIGABIT = 1e9;
 
 /** Brings a path up between the two hosts. */
@@ -29,6 +29,7 @@ const strongswan: Path = async (lab) => {
 
 const bare: Path = (lab) => lab.routes();
 
+readOptions(process.argv.slice(2));
 const figures = { engine: [] as number[], strongswan: [] as number[], bare: [] as number[] };
 for (let round = 0; round < ROUNDS; round++) {
   figures.engine.push(await measure(engine));
@@ -37,19 +38,20 @@ for (let round = 0; round < ROUNDS; round++) {
 }
 
 const own = median(figures.engine);
-const row = (peer: string, theirs: number): Row => ({
-  bench: 'tunnel',
-  case: 'TCP, one connection, AES-128-GCM',
-  ours: own / GIGABIT,
-  peer,
-  theirs: theirs / GIGABIT,
-  unit: 'Gbit/s',
-  ratio: own / theirs,
-});
+const against = (peer: string, theirs: number): Row =>
+  row({
+    bench: 'tunnel',
+    case: 'TCP, one connection, AES-128-GCM',
+    ours: own / GIGABIT,
+    peer,
+    theirs: theirs / GIGABIT,
+    unit: 'Gbit/s',
+    better: 'higher',
+  });
 report(
   [
-    row('strongSwan kernel-libipsec', median(figures.strongswan)),
-    row('veth without a tunnel', median(figures.bare)),
+    against('strongSwan kernel-libipsec', median(figures.strongswan)),
+    against('veth without a tunnel', median(figures.bare)),
   ],
   process.argv.slice(2),
 );
@@ -58,7 +60,7 @@ async function measure(path: Path): Promise<number> {
   const lab = await Lab.make(false);
   try {
     await path(lab);
-    return await iperf(lab.left, lab.right, false, 3);
+    return await iperf(lab.left, lab.right, false, SECONDS);
   } catch (error) {
     process.stderr.write(`${lab.evidence()}\n`);
     throw error;

@@ -25,8 +25,7 @@ export const WORDS: usize = 0x2000;
 export const ROUND_KEYS: usize = 0x2100;
 export const POWERS: usize = 0x2200;
 export const ROWS: usize = 0x2280;
-export const SCRATCH: usize = 0x2480;
-export const CIPHER_END: usize = 0x24c0;
+export const CIPHER_END: usize = 0x2480;
 
 /** What hashes and prf+ return: 255 blocks of SHA-512 fit. */
 export const OUT: usize = 0x4000;
@@ -38,7 +37,6 @@ export const SCALAR: usize = 0x8000;
 export const PEER: usize = 0x8100;
 export const RESULT: usize = 0x8200;
 export const NUMBERS: usize = 0x8300;
-export const EXCHANGE_END: usize = 0xe000;
 
 /** Room before DATA for prf+'s previous block, 64 bytes at most. */
 export const DATA: usize = 0x10040;

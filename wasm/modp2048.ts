@@ -22,7 +22,7 @@ const END: usize = TABLE + 16 * SIZE;
 export function modp2048Public(): void {
   copy(SUM, ONE);
   for (let i: usize = 0; i < 64; i++) {
-    for (let n = 0; n < 4; n++) multiply(SUM, SUM, SUM);
+    for (let n = 0; n < 4; n++) square(SUM);
     shift(SUM, window(i));
   }
   leave();
@@ -40,7 +40,7 @@ export function modp2048Secret(): i32 {
   for (let n: usize = 1; n < 16; n++) multiply(TABLE + n * SIZE, TABLE + (n - 1) * SIZE, INPUT);
   copy(SUM, ONE);
   for (let i: usize = 0; i < 64; i++) {
-    for (let n = 0; n < 4; n++) multiply(SUM, SUM, SUM);
+    for (let n = 0; n < 4; n++) square(SUM);
     pick(window(i));
     multiply(SUM, SUM, PICKED);
   }
@@ -115,21 +115,47 @@ function shift(a: usize, count: u32): void {
 /** out = a b / R, column by column; out may be a or b, for a column that is written is read no more. */
 function multiply(out: usize, a: usize, b: usize): void {
   let sum: u64 = 0;
-  for (let k: usize = 0; k < SIZE; k += 4) {
-    sum += column(a, b + k, a + k);
-    if (k > 0) sum += column(FACTORS, PRIME + k, FACTORS + k - 4);
-    const factor = sum & M28;
-    store<u32>(FACTORS + k, <u32>factor);
-    // sum + factor p0 with p0 = 2^28 - 1: the low limb vanishes, and the factor goes to the next column.
-    sum = (sum >> 28) + factor;
-  }
+  for (let k: usize = 0; k < SIZE; k += 4) sum = reduceColumn(sum + column(a, b + k, a + k), k);
   for (let k: usize = 4; k < SIZE; k += 4) {
-    sum += column(a + k, b + SIZE - 4, a + SIZE - 4);
-    sum += column(FACTORS + k, PRIME + SIZE - 4, FACTORS + SIZE - 4);
+    sum += column(a + k, b + SIZE - 4, a + SIZE - 4) + column(FACTORS + k, PRIME + SIZE - 4, FACTORS + SIZE - 4);
     store<u32>(out + k - 4, <u32>(sum & M28));
     sum >>= 28;
   }
   store<u32>(out + SIZE - 4, <u32>sum);
+}
+
+/** a = a a / R: as multiply, but each product of two different limbs is made once and counts twice. */
+function square(a: usize): void {
+  let sum: u64 = 0;
+  for (let k: usize = 0; k < SIZE; k += 4) sum = reduceColumn(sum + squareColumn(a, a + k), k);
+  for (let k: usize = 4; k < SIZE; k += 4) {
+    sum += squareColumn(a + k, a + SIZE - 4) + column(FACTORS + k, PRIME + SIZE - 4, FACTORS + SIZE - 4);
+    store<u32>(a + k - 4, <u32>(sum & M28));
+    sum >>= 28;
+  }
+  store<u32>(a + SIZE - 4, <u32>sum);
+}
+
+/** Adds the earlier factors' part to column k, takes its low limb as factor, and returns the carry. */
+// @ts-ignore: decorator
+@inline
+function reduceColumn(sum: u64, k: usize): u64 {
+  if (k > 0) sum += column(FACTORS, PRIME + k, FACTORS + k - 4);
+  const factor = sum & M28;
+  store<u32>(FACTORS + k, <u32>factor);
+  // sum + factor p0 with p0 = 2^28 - 1: the low limb vanishes, and the factor goes to the next column.
+  return (sum >> 28) + factor;
+}
+
+/** x[0] x[n] + x[1] x[n - 1] + ... + x[n] x[0], with `last` the address of x[n]. */
+// @ts-ignore: decorator
+@inline
+function squareColumn(x: usize, last: usize): u64 {
+  const pairs = (last - x + 4) >> 3;
+  const middle = x + 4 * pairs;
+  const twice = pairs > 0 ? column(x, last, middle - 4) << 1 : 0;
+  const limb = <u64>load<u32>(middle);
+  return twice + ((last - x) & 4 ? 0 : limb * limb);
 }
 
 /** The sum of x[0] y[0] + x[1] y[-1] + ... up to and with x = last. */

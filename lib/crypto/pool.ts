@@ -82,6 +82,8 @@ export function createKeyExchangePool(options: KeyExchangePoolOptions = {}): Key
       finish(member, fail('unavailable', `the key exchange's worker ended: ${reason}`));
       dispatch();
     };
+    // An outcome that cannot be read would leave its task waiting.
+    worker.on('messageerror', () => void worker.terminate());
     // After an error comes the exit too; whoever is first has the task.
     worker.on('error', (error) => gone(error instanceof Error ? error.message : String(error)));
     worker.on('exit', (code) => gone(closing === undefined ? `exit code ${code}` : 'the pool is closed'));

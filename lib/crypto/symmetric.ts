@@ -28,6 +28,8 @@ export function createCrypto(): Crypto {
   return {
     prf: (algorithm, key, ...data) => hmac(w, algorithm.name, key, data),
     integrity(algorithm, key, ...data) {
+      // RFC 4868 §2.1.1: no other length.
+      exactly(`key of ${algorithm.name}`, key, algorithm.keyBytes);
       const whole = hmac(w, algorithm.name, key, data);
       const icv = whole.slice(0, algorithm.icvBytes);
       whole.fill(0);
@@ -35,7 +37,7 @@ export function createCrypto(): Crypto {
     },
     prfPlus(algorithm, key, seed, lengthBytes) {
       const [digest, digestBytes] = digestOf(algorithm.name);
-      if (!(lengthBytes >= 0 && lengthBytes <= PRF_PLUS_BLOCKS * digestBytes))
+      if (!Number.isInteger(lengthBytes) || lengthBytes < 0 || lengthBytes > PRF_PLUS_BLOCKS * digestBytes)
         throw new RangeError(
           `prf+ with ${algorithm.name} makes at most ${PRF_PLUS_BLOCKS * digestBytes} bytes, ${lengthBytes} asked for`,
         );

@@ -2,17 +2,15 @@
 // again. It hears what happened (childUp, ikeDown, failed, ...), and `#reconcile` compares what is with what should be.
 
 import type { ChildConfig, Connection } from '../config/types.ts';
-import type { ErrorInfo, Result } from '../errors.ts';
+import type { Result } from '../errors.ts';
 import { fail, ok } from '../errors.ts';
 import type { PacketSummary } from '../ipsec/data-plane.ts';
-import { type Endable, Endings } from './endings.ts';
 import type { ChildSaInfo, DownReason, IkeSaInfo } from './events.ts';
 import type { FailureReport } from './failure.ts';
 import type { Host } from './host.ts';
-import { resolveSelectors } from './narrowing.ts';
-import { policyPriority } from './priority.ts';
 import { randomShare } from './retransmit.ts';
 import type { Timer } from './runtime.ts';
+import { localAddressOf, Traps } from './traps.ts';
 import type { ChildSa } from './v2/child-sa.ts';
 import { loses } from './v2/collision.ts';
 import { CreateChild } from './v2/create-child.ts';
@@ -20,15 +18,10 @@ import { IkeSa } from './v2/ike-sa.ts';
 import { DeleteChild } from './v2/informational.ts';
 import { RekeyIke } from './v2/rekey-ike.ts';
 import { SaInit } from './v2/sa-init.ts';
+import { type Done, type OrderError, Waiters } from './waiters.ts';
 
-/** Why an order of the user came to nothing; `report` when a negotiation failed. */
-export interface OrderError extends ErrorInfo {
-  readonly report?: FailureReport;
-}
-export type Done<T> = (result: Result<T, OrderError>) => void;
+export type { Done, OrderError } from './waiters.ts';
 
-/** Callers that wait for one thing at most; a program that asks more often has lost track. */
-const MOST_WAITING = 1000;
 /** The pause before a retry doubles up to this many times the configured one. */
 const MOST_BACKOFF = 10;
 
@@ -38,17 +31,19 @@ export class ConnectionKeeper {
   /** Children that must be up. */
   readonly #wanted = new Set<string>();
   /** Children that somebody asked for once, with those who wait for them. */
-  readonly #asked = new Map<string, Done<ChildSaInfo>[]>();
+  readonly #asked = new Waiters<ChildSaInfo>();
   /** Children under negotiation on an IKE SA that is up, or to be made with one. */
   readonly #making = new Set<string>();
-  /** Policy ids of the traps, by child. */
-  readonly #traps = new Map<string, number>();
-  /** The packets that set traps off. */
-  readonly #packets = new Map<string, PacketSummary>();
-  /** Children that are being ended; the connection as a whole under ''. */
-  readonly #endings = new Endings();
-  readonly #rekeyingChild = new Map<string, Done<ChildSaInfo>[]>();
-  #rekeyingIke: Done<IkeSaInfo>[] = [];
+  readonly #traps: Traps;
+  /** Children that are being ended, and who waits for it; the connection as a whole under ''. */
+  readonly #ending = new Waiters<undefined>();
+  /** An id given when the end was asked for: what was there before has lower ones. */
+  readonly #endingSince = new Map<string, number>();
+  /** Children that were to end while an exchange was about to make them. */
+  readonly #calledOff = new Set<string>();
+  readonly #rekeyingChild = new Waiters<ChildSaInfo>();
+  /** Under ''. */
+  readonly #rekeyingIke = new Waiters<IkeSaInfo>();
   #connecting = false;
   #failures = 0;
   #lastFailure: FailureReport | undefined;
@@ -59,12 +54,13 @@ export class ConnectionKeeper {
   constructor(host: Host, connection: Connection) {
     this.#host = host;
     this.connection = connection;
+    this.#traps = new Traps(host, connection);
   }
 
   /** Sets traps and brings up what must be up. */
   begin(): void {
     for (const child of Object.values(this.connection.children)) {
-      if (child.start === 'trap') this.#setTrap(child);
+      if (child.start === 'trap') this.#traps.set(child);
       if (child.start === 'start') this.#wanted.add(child.name);
     }
     this.#reconcile();
@@ -74,13 +70,12 @@ export class ConnectionKeeper {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    for (const id of this.#traps.values()) this.#host.runtime.dataPlane.deletePolicy(id);
-    this.#traps.clear();
+    this.#traps.close();
     this.#wanted.clear();
     const error = fail('closed', 'the gateway is closing');
-    for (const name of [...this.#asked.keys()]) this.#tellAsked(name, error);
+    this.#asked.tellAll(error);
     this.#tellRekeying(error);
-    this.#endings.finishAll();
+    this.#ending.tellAll(ok(undefined));
   }
 
   // ---- orders
@@ -93,9 +88,8 @@ export class ConnectionKeeper {
     }
     const up = this.#childUp(name);
     if (up !== undefined) return done(ok(up.info()));
-    const waiting = this.#asked.get(name) ?? [];
-    if (waiting.length >= MOST_WAITING) return done(fail('busy', `${name} is being asked for too often`));
-    this.#asked.set(name, [...waiting, done]);
+    if (!this.#asked.add(name, done)) return done(fail('busy', `${name} is being asked for too often`));
+    this.#calledOff.delete(name);
     if (this.connection.children[name]?.start === 'start') this.#wanted.add(name);
     this.#reconcile();
   }
@@ -103,15 +97,16 @@ export class ConnectionKeeper {
   /** Ends a child, or without a name the connection's IKE SAs with all that is on them. It stays down until asked for. */
   terminate(name: string | undefined, done: Done<undefined>): void {
     const error = fail('terminated', `${this.connection.name} was told to end`);
-    if (!this.#endings.add(name ?? '', this.#host.nextId(), done))
-      return done(fail('busy', 'the end was asked for too often'));
+    if (!this.#ending.add(name ?? '', done)) return done(fail('busy', 'the end was asked for too often'));
+    this.#endingSince.set(name ?? '', this.#host.nextId());
     if (name === undefined) {
       this.#wanted.clear();
-      for (const asked of [...this.#asked.keys()]) this.#tellAsked(asked, error);
+      for (const asked of this.#asked.names) this.#tellAsked(asked, error);
       for (const ike of this.#ikes()) ike.terminate('deleted');
     } else {
       this.#wanted.delete(name);
       this.#tellAsked(name, error);
+      if (this.#connecting || this.#making.has(name)) this.#calledOff.add(name);
       for (const child of this.#children(name)) child.ike.enqueue(new DeleteChild(child, 'deleted'));
     }
     this.#checkEnding();
@@ -121,9 +116,8 @@ export class ConnectionKeeper {
   rekeyChild(name: string, done: Done<ChildSaInfo>): void {
     const child = this.#childUp(name);
     if (child === undefined) return done(fail('not-up', `${name} is not up`));
-    const waiting = this.#rekeyingChild.get(name) ?? [];
-    if (waiting.length >= MOST_WAITING) return done(fail('busy', 'the rekeying was asked for too often'));
-    this.#rekeyingChild.set(name, [...waiting, done]);
+    if (!this.#rekeyingChild.add(name, done))
+      return done(fail('busy', 'the rekeying was asked for too often'));
     this.childDue(child, 'rekey');
   }
 
@@ -131,9 +125,7 @@ export class ConnectionKeeper {
   rekeyIke(done: Done<IkeSaInfo>): void {
     const ike = this.#usable();
     if (ike === undefined) return done(fail('not-up', `${this.connection.name} is not up`));
-    if (this.#rekeyingIke.length >= MOST_WAITING)
-      return done(fail('busy', 'the rekeying was asked for too often'));
-    this.#rekeyingIke.push(done);
+    if (!this.#rekeyingIke.add('', done)) return done(fail('busy', 'the rekeying was asked for too often'));
     ike.enqueue(new RekeyIke());
   }
 
@@ -141,44 +133,46 @@ export class ConnectionKeeper {
 
   /** A packet ran into the trap of `policyId`. Returns whether the trap is one of this connection's. */
   acquire(policyId: number, packet: PacketSummary): boolean {
-    for (const [name, id] of this.#traps) {
-      if (id !== policyId) continue;
-      this.#packets.set(name, packet);
-      if (this.#childUp(name) === undefined && !this.#asked.has(name)) this.#asked.set(name, []);
-      this.#reconcile();
-      return true;
-    }
-    return false;
+    const name = this.#traps.sprung(policyId, packet);
+    if (name === undefined) return false;
+    if (this.#childUp(name) === undefined) this.#asked.add(name);
+    this.#reconcile();
+    return true;
   }
 
   heldPacket(child: ChildConfig): PacketSummary | undefined {
-    return this.#packets.get(child.name);
+    return this.#traps.packetFor(child.name);
   }
 
   /** A Child SA's soft or hard end. */
   childDue(child: ChildSa, what: 'rekey' | 'expire'): void {
-    const exchange =
-      what === 'rekey'
-        ? new CreateChild(child.config, { replaces: child })
-        : new DeleteChild(child, 'expired');
-    child.ike.enqueue(exchange);
+    if (what === 'expire') return child.ike.enqueue(new DeleteChild(child, 'expired'));
+    const settled = (): void => {
+      const up = this.#childUp(child.name);
+      const ended = fail('failed', `${child.name} ended`);
+      this.#rekeyingChild.tell(child.name, up === undefined ? ended : ok(up.info()));
+    };
+    child.ike.enqueue(new CreateChild(child.config, { replaces: child, settled }));
   }
 
   childUp(child: ChildSa): void {
     const { name } = child;
     this.#failures = 0;
     this.#making.delete(name);
-    this.#packets.delete(name);
-    if (this.#endings.covers(name, child)) child.ike.enqueue(new DeleteChild(child, 'deleted'));
+    this.#traps.forgetPacket(name);
+    const calledOff = child.initiator && this.#calledOff.delete(name);
+    if (this.#isToEnd(name, child.id, child.initiator) || calledOff)
+      child.ike.enqueue(new DeleteChild(child, 'deleted'));
     this.#tellAsked(name, ok(child.info()));
-    const rekeying = this.#rekeyingChild.get(name) ?? [];
-    this.#rekeyingChild.delete(name);
-    for (const done of rekeying) done(ok(child.info()));
+    this.#rekeyingChild.tell(name, ok(child.info()));
     this.#endDuplicate(child);
   }
 
   childDown(child: ChildSa, reason: DownReason | undefined): void {
     this.#checkEnding();
+    if (this.#childUp(child.name) === undefined) {
+      this.#rekeyingChild.tell(child.name, fail('failed', `${child.name} ended`));
+    }
     if (reason === undefined || reason === 'deleted' || reason === 'closed') return;
     const { config, name } = child;
     const action = {
@@ -189,7 +183,7 @@ export class ConnectionKeeper {
       failed: config.start,
     }[reason];
     if (this.#childUp(name) !== undefined) return;
-    if (action === 'trap') this.#setTrap(config);
+    if (action === 'trap') this.#traps.set(config);
     if (action === 'start' || action === 'restart') {
       this.#wanted.add(name);
       this.#later(this.#pauseAfter(child.establishedAtMs));
@@ -198,22 +192,21 @@ export class ConnectionKeeper {
 
   ikeUp(ike: IkeSa): void {
     this.#connecting = false;
-    if (this.#endings.covers('', endable(ike))) return ike.terminate('deleted');
+    if (this.#isToEnd('', ike.id, ike.role === 'initiator')) return ike.terminate('deleted');
     // Both sides may want the same children: who made the IKE SA goes first.
     if (ike.role === 'initiator') this.#reconcile();
     else this.#later(this.connection.retryMs);
   }
 
   ikeRekeyed(fresh: IkeSa): void {
-    const waiting = this.#rekeyingIke;
-    this.#rekeyingIke = [];
-    for (const done of waiting) done(ok(fresh.info()));
+    this.#rekeyingIke.tell('', ok(fresh.info()));
   }
 
   ikeDown(ike: IkeSa, reason: DownReason | undefined): void {
     this.#checkEnding();
     if (ike.successor !== undefined || ike.redundant) return;
     this.#making.clear();
+    this.#calledOff.clear();
     this.#tellRekeying(fail('failed', `the IKE SA of ${this.connection.name} ended`));
     if (ike.establishedAtMs > 0) {
       if (reason !== 'closed') this.#later(this.#pauseAfter(ike.establishedAtMs));
@@ -222,7 +215,7 @@ export class ConnectionKeeper {
     if (ike.role !== 'initiator') return;
     this.#connecting = false;
     if (this.#usable() !== undefined) return this.#later(0);
-    this.#attemptFailed([...this.#asked.keys()]);
+    this.#attemptFailed(this.#asked.names);
   }
 
   /** A negotiation of this connection failed. */
@@ -235,9 +228,8 @@ export class ConnectionKeeper {
       return;
     }
     this.#making.delete(child);
-    const rekeying = this.#rekeyingChild.get(child) ?? [];
-    this.#rekeyingChild.delete(child);
-    for (const done of rekeying) done(failure(report));
+    this.#calledOff.delete(child);
+    this.#rekeyingChild.tell(child, failure(report));
     this.#attemptFailed(this.#asked.has(child) ? [child] : []);
   }
 
@@ -245,7 +237,7 @@ export class ConnectionKeeper {
 
   #reconcile(): void {
     if (this.#closed || this.connection.remoteAddress === undefined) return;
-    const missing = [...new Set([...this.#wanted, ...this.#asked.keys()])].filter(
+    const missing = [...new Set([...this.#wanted, ...this.#asked.names])].filter(
       (name) => this.#childUp(name) === undefined && !this.#making.has(name),
     );
     if (missing.length === 0 || this.#connecting) return;
@@ -255,7 +247,13 @@ export class ConnectionKeeper {
       const config = this.connection.children[name];
       if (config === undefined) continue;
       this.#making.add(name);
-      ike.enqueue(new CreateChild(config, { packet: this.#packets.get(name) }));
+      const needed = (): boolean => {
+        if (this.#childUp(name) === undefined && (this.#wanted.has(name) || this.#asked.has(name)))
+          return true;
+        this.#making.delete(name);
+        return false;
+      };
+      ike.enqueue(new CreateChild(config, { packet: this.#traps.packetFor(name), needed }));
     }
   }
 
@@ -264,8 +262,14 @@ export class ConnectionKeeper {
     const { runtime, ports, table } = this.#host;
     const remote = { address: connection.remoteAddress ?? '', port: connection.remotePort };
     this.#connecting = true;
-    this.#withLocalAddress((local) => {
+    localAddressOf(this.#host, connection, (local) => {
       if (this.#closed) return;
+      // All of it may have been called off meanwhile.
+      const left = names.filter((name) => this.#wanted.has(name) || this.#asked.has(name));
+      if (left.length === 0) {
+        this.#connecting = false;
+        return this.#reconcile();
+      }
       if (!local.ok || table.full) {
         this.#connecting = false;
         this.#host.failed({
@@ -276,7 +280,7 @@ export class ConnectionKeeper {
           exchange: 'IKE_SA_INIT',
           role: 'initiator',
         });
-        return this.#attemptFailed([...this.#asked.keys()]);
+        return this.#attemptFailed(this.#asked.names);
       }
       const ike = new IkeSa(this.#host, 'initiator', connection, {
         local: { address: local.value, port: ports.ike },
@@ -286,38 +290,8 @@ export class ConnectionKeeper {
       ike.spiI = table.newSpi();
       table.add(ike, ike.spiI);
       runtime.log.debug('connecting', { connection: connection.name, remote: remote.address });
-      ike.enqueue(new SaInit(ike, names));
-    });
-  }
-
-  #withLocalAddress(done: (address: Result<string>) => void): void {
-    const { localAddress, remoteAddress, remotePort } = this.connection;
-    if (localAddress !== undefined) return done(ok(localAddress));
-    const remote = { address: remoteAddress ?? '', port: remotePort };
-    this.#host.runtime.localAddressFor(remote, done);
-  }
-
-  #setTrap(config: ChildConfig): void {
-    if (this.#traps.has(config.name) || this.#closed) return;
-    const id = this.#host.nextId();
-    this.#traps.set(config.name, id);
-    this.#withLocalAddress((local) => {
-      const trapFailed = (error: ErrorInfo): void => {
-        this.#traps.delete(config.name);
-        this.#host.runtime.log.error('trap-failed', {
-          connection: this.connection.name,
-          child: config.name,
-          reason: error.message,
-        });
-      };
-      if (this.#closed) return;
-      if (!local.ok) return trapFailed(local.error);
-      const localTs = resolveSelectors(config.localTs, local.value);
-      const remoteTs = resolveSelectors(config.remoteTs, this.connection.remoteAddress ?? '');
-      const priority = policyPriority('trap', localTs, remoteTs);
-      this.#host.runtime.dataPlane.addPolicy({ id, kind: 'trap', priority, localTs, remoteTs }, (error) => {
-        if (error !== undefined) trapFailed(error);
-      });
+      this.#calledOff.clear();
+      ike.enqueue(new SaInit(ike, left));
     });
   }
 
@@ -343,7 +317,7 @@ export class ConnectionKeeper {
   }
 
   #later(delayMs: number): void {
-    if (this.#closed || this.#wanted.size + this.#asked.size === 0) return;
+    if (this.#closed || this.#wanted.size + this.#asked.names.length === 0) return;
     const { runtime } = this.#host;
     const atMs = runtime.nowMs() + delayMs;
     if (atMs >= this.#timerAtMs) return;
@@ -367,21 +341,28 @@ export class ConnectionKeeper {
   }
 
   #tellAsked(name: string, result: Result<ChildSaInfo, OrderError>): void {
-    const waiting = this.#asked.get(name) ?? [];
-    this.#asked.delete(name);
-    this.#packets.delete(name);
-    for (const done of waiting) done(result);
+    this.#traps.forgetPacket(name);
+    this.#asked.tell(name, result);
   }
 
   #tellRekeying(error: Extract<Result<never, OrderError>, { ok: false }>): void {
-    const waiting = [...this.#rekeyingIke, ...[...this.#rekeyingChild.values()].flat()];
-    this.#rekeyingIke = [];
-    this.#rekeyingChild.clear();
-    for (const done of waiting) done(error);
+    this.#rekeyingIke.tellAll(error);
+    this.#rekeyingChild.tellAll(error);
   }
 
   #checkEnding(): void {
-    this.#endings.check((name) => (name === '' ? this.#ikes().map(endable) : this.#children(name)));
+    for (const name of this.#ending.names) {
+      const left =
+        name === ''
+          ? this.#ikes().some(({ id, role }) => this.#isToEnd(name, id, role === 'initiator'))
+          : this.#children(name).some(({ id, initiator }) => this.#isToEnd(name, id, initiator));
+      if (!left) this.#ending.tell(name, ok(undefined));
+    }
+  }
+
+  /** Whether the order means this SA: a peer that brings up at once what we end would never let an order end that meant all. */
+  #isToEnd(name: string, id: number, byUs: boolean): boolean {
+    return this.#ending.has(name) && (byUs || id < (this.#endingSince.get(name) ?? 0));
   }
 
   /** The connection's IKE SAs that are not over. */
@@ -408,8 +389,4 @@ export class ConnectionKeeper {
 function failure(report: FailureReport): Extract<Result<never, OrderError>, { ok: false }> {
   const { code, message } = report;
   return { ok: false, error: { code, message, report } };
-}
-
-function endable(ike: IkeSa): Endable {
-  return { id: ike.id, initiator: ike.role === 'initiator' };
 }

@@ -47,6 +47,13 @@ export class Retransmitter {
   }
 }
 
+/** How long a request is sent again at most until its sender gives up. */
+export function patienceMs({ timeoutMs, base, tries }: Config['retransmit']): number {
+  let sum = 0;
+  for (let sent = 0; sent <= tries; sent++) sum += timeoutMs * base ** sent;
+  return sum;
+}
+
 /** A random number from 0 to 1 out of the runtime's generator. */
 export function randomShare(runtime: Runtime): number {
   const bytes = runtime.random(4);

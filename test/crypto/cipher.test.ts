@@ -55,7 +55,7 @@ describe('AES-CBC', () => {
   });
 
   for (const bits of KEY_BITS)
-    test(`RFC 3602 §2: aes${bits} is node:crypto's for random keys, IVs and blocks, both ways`, () => {
+    test(`RFC 3602 §2.2: aes${bits}, with the rounds of its key size, is node:crypto's for random keys, IVs and blocks, both ways`, () => {
       for (let n = 0; n < RANDOM_CASES; n++) {
         const [key, iv, text] = [exactBytes(bits / 8), exactBytes(16), exactBytes(16 * randomInt(100))];
         const expected = nodeCbc(key, iv, text);
@@ -92,7 +92,7 @@ describe('AES-GCM', () => {
   const split = (key: string, nonce: string) => [hex(key + nonce.slice(0, 8)), hex(nonce.slice(8))] as const;
 
   for (const vector of readVectors<{ cases: GcmCase[] }>('gcm-spec.json').cases)
-    test(`RFC 4106 §4: salt and IV make the nonce: GCM specification, case ${vector.case}`, () => {
+    test(`RFC 4106 §4, RFC 5282 §4: salt and IV make the nonce: GCM specification, case ${vector.case}`, () => {
       const row = gcm(vector.key.length * 4);
       const [key, iv] = split(vector.key, vector.nonce);
       const sealed = crypto.aeadSeal(row, key, iv, hex(vector.aad), hex(vector.plaintext));
@@ -157,7 +157,9 @@ describe('AES-GCM', () => {
     }
   });
 
-  test('what is shorter than an ICV is not opened', () => {
+  test('RFC 4106 §6: the ICV has 16 bytes: it is what sealing adds, and less is not opened', () => {
+    const sealed = crypto.aeadSeal(gcm(128), exactBytes(20), exactBytes(8), exactBytes(4), exactBytes(5));
+    assert.equal(sealed.length, 5 + 16);
     for (let length = 0; length < 16; length++)
       assert.equal(
         crypto.aeadOpen(gcm(128), exactBytes(20), exactBytes(8), exactBytes(4), exactBytes(length)),
@@ -165,15 +167,22 @@ describe('AES-GCM', () => {
       );
   });
 
-  test('GCM takes the longest text with the longest additional data; wrong sizes are a RangeError', () => {
+  test('GCM takes the longest text with the longest additional data, and refuses more with a RangeError', () => {
     const [key, iv, aad, text] = [exactBytes(36), exactBytes(8), exactBytes(LONGEST), exactBytes(LONGEST)];
     const sealed = crypto.aeadSeal(gcm(256), key, iv, aad, text);
     assert.deepEqual(sealed, nodeGcm(key, iv, aad, text));
     assert.deepEqual(crypto.aeadOpen(gcm(256), key, iv, aad, sealed), text);
+    for (const operation of [crypto.aeadSeal, crypto.aeadOpen])
+      assert.throws(() => operation(gcm(256), key, iv, aad, exactBytes(70_000)), RangeError);
+  });
+
+  test('RFC 4106 §3.1 §8.1, RFC 5282 §3.1 §7.1: a key without its salt of 4 bytes, or an IV that is not 8 bytes, is a RangeError', () => {
+    const [key, iv, aad] = [exactBytes(36), exactBytes(8), exactBytes(28)];
     for (const operation of [crypto.aeadSeal, crypto.aeadOpen]) {
       assert.throws(() => operation(gcm(256), exactBytes(32), iv, aad, exactBytes(20)), RangeError);
-      assert.throws(() => operation(gcm(256), key, exactBytes(12), aad, exactBytes(20)), RangeError);
-      assert.throws(() => operation(gcm(256), key, iv, aad, exactBytes(70_000)), RangeError);
+      assert.throws(() => operation(gcm(256), exactBytes(20), iv, aad, exactBytes(20)), RangeError);
+      for (const ivBytes of [0, 7, 12, 16])
+        assert.throws(() => operation(gcm(256), key, exactBytes(ivBytes), aad, exactBytes(20)), RangeError);
       assert.throws(
         () => operation(cbc(256), exactBytes(32), exactBytes(16), aad, exactBytes(32)),
         RangeError,

@@ -85,9 +85,11 @@ describe('HMAC', () => {
 describe('integrity', () => {
   const sizes = { sha1: 12, sha256: 16, sha384: 24, sha512: 32 };
   for (const name of NAMES)
-    test(`RFC 4868 §2.3: ${name} is cut to its first ${sizes[name]} bytes`, () => {
+    test(`RFC 4868 §2.1.1 §2.3: ${name} takes a key as long as its digest and is cut to its first ${sizes[name]} bytes`, () => {
       const row = algorithm('integ', name);
       assert.equal(row.icvBytes, sizes[name]);
+      for (const keyBytes of [0, row.keyBytes - 1, row.keyBytes + 1])
+        assert.throws(() => crypto.integrity(row, exactBytes(keyBytes), exactBytes(9)), RangeError);
       for (let n = 0; n < RANDOM_CASES; n++) {
         const key = exactBytes(row.keyBytes);
         const data = someBytes(1_600);
@@ -145,6 +147,7 @@ describe('prf+', () => {
       assert.equal(toHex(crypto.prfPlus(row, key, seed, most)), toHex(nodePrfPlus(name, key, seed, most)));
       assert.throws(() => crypto.prfPlus(row, key, seed, most + 1), RangeError);
       assert.throws(() => crypto.prfPlus(row, key, seed, -1), RangeError);
+      assert.throws(() => crypto.prfPlus(row, key, seed, 1.5), RangeError);
       assert.throws(() => crypto.prfPlus(row, key, seed, Number.NaN), RangeError);
     });
 

@@ -115,7 +115,7 @@ describe('X25519', () => {
     assert.equal(toHex(k), vectors.iterated['1000']);
   });
 
-  test('RFC 7748 §6.1: the published exchange', () => {
+  test('RFC 8031 §2, RFC 7748 §6.1: the published exchange; the secret is used as it is', () => {
     const { a, aPublic, b, bPublic, shared } = vectors.diffieHellman;
     const alice = made({ op: 'initiate', method: CURVE25519, seed: hex(a) });
     assert.equal(toHex(alice.publicValue), aPublic);
@@ -140,6 +140,20 @@ describe('X25519', () => {
           `case ${tcId}: ${comment}`,
         );
     assert.ok(zero > 0);
+  });
+
+  test('RFC 8031 §3.2, RFC 7748 §5: the highest bit of a public value is masked, and numbers beyond p are taken', () => {
+    const privateValue = exactBytes(32);
+    const { publicValue } = made({ op: 'initiate', method: CURVE25519, seed: exactBytes(32) });
+    const masked = new Uint8Array(publicValue);
+    masked[31] |= 0x80;
+    assert.equal(secretOf(CURVE25519, privateValue, masked), secretOf(CURVE25519, privateValue, publicValue));
+    // 9 + p has no other encoding in 255 bits.
+    const p = 2n ** 255n - 19n;
+    assert.equal(
+      secretOf(CURVE25519, privateValue, number(9n + p, 32).reverse()),
+      secretOf(CURVE25519, privateValue, number(9n, 32).reverse()),
+    );
   });
 
   test('RFC 7748 §6.1: the points of small order are refused', () => {

@@ -13,17 +13,16 @@ const PFS: SiteOptions = { child: { start: 'start', espProposals: ['aes128gcm16-
 const SITES = [site(A, B, START), site(B, A, START)] as const;
 const PFS_SITES = [site(A, B, PFS), site(B, A, PFS)] as const;
 const MILD: Faults = { loss: 0.05, duplication: 0.05, leastDelayMs: 1, mostDelayMs: 100 };
-const nothing = (): void => {};
 
 type Act = (world: World, own: Gateway, other: Gateway) => void;
 
-const rekeyChild: Act = (_world, own) => own.endpoint.rekeyChild('peer', 'net', nothing);
-const rekeyIke: Act = (_world, own) => own.endpoint.rekeyIke('peer', nothing);
+const rekeyChild: Act = (world, own) => own.endpoint.rekeyChild('peer', 'net', world.order(own));
+const rekeyIke: Act = (world, own) => own.endpoint.rekeyIke('peer', world.order(own));
 const rekeyEither: Act = (world, own, other) =>
   (world.random.below(2) === 0 ? rekeyChild : rekeyIke)(world, own, other);
-const endChild: Act = (_world, own) => own.endpoint.terminate('peer', 'net', nothing);
-const endAll: Act = (_world, own) => own.endpoint.terminate('peer', undefined, nothing);
-const bringUp: Act = (_world, own) => own.endpoint.initiate('peer', 'net', nothing);
+const endChild: Act = (world, own) => own.endpoint.terminate('peer', 'net', world.order(own));
+const endAll: Act = (world, own) => own.endpoint.terminate('peer', undefined, world.order(own));
+const bringUp: Act = (world, own) => own.endpoint.initiate('peer', 'net', world.order(own));
 const crash: Act = (world, own) => {
   own.crash();
   world.after(world.random.below(40_000), `${own.name} is back`, () => own.start());
@@ -40,7 +39,7 @@ interface Story {
 }
 
 function play(story: Story): void {
-  playSeeds(story.seeds, (seed, told) => {
+  playSeeds(story.seeds * Number(process.env['IKE_SIM_TIMES'] ?? 1), (seed, told) => {
     const world = new World(seed, { slowPlanes: seed % 2 === 0, keyExchange: 'cheap' });
     told(world);
     const [configA, configB] = seed % 4 < 2 ? SITES : PFS_SITES;
@@ -57,8 +56,9 @@ function play(story: Story): void {
         [a, b],
         [b, a],
       ] as const) {
-        const act = story.acts[world.random.below(story.acts.length)] ?? nothing;
-        world.after(world.random.below(150), `${own.name}: ${act.name}`, () => act(world, own, other));
+        const act = story.acts[world.random.below(story.acts.length)];
+        if (act !== undefined)
+          world.after(world.random.below(150), `${own.name}: ${act.name}`, () => act(world, own, other));
       }
       world.run(world.random.below(story.pauseMs ?? 8000));
     }
@@ -68,7 +68,7 @@ function play(story: Story): void {
     world.run(500_000);
     if (story.acts.some((act) => act === endChild || act === endAll)) {
       world.note('both are told to bring it up again');
-      for (const gateway of [a, b]) gateway.endpoint.initiate('peer', 'net', nothing);
+      for (const gateway of [a, b]) gateway.endpoint.initiate('peer', 'net', world.order(gateway));
       world.run(100_000);
     }
     assert.ok(
@@ -76,6 +76,7 @@ function play(story: Story): void {
       'there is no end',
     );
     assertAgreed(a, b, { children: ['net'] });
+    world.assertOrdersTold();
   });
 }
 

@@ -53,7 +53,8 @@ export class Gateway {
   up = false;
   readonly #options: GatewayOptions;
   readonly #random: Random;
-  #life = 0;
+  /** How often it has crashed. */
+  life = 0;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -75,7 +76,7 @@ export class Gateway {
 
   /** Power goes: nothing is told to anybody, and nothing is left. */
   crash(): void {
-    this.#life++;
+    this.life++;
     this.up = false;
     this.timers.clear();
     this.exchanging = 0;
@@ -117,10 +118,10 @@ export class Gateway {
 
   #make(): { endpoint: IkeEndpoint; plane: WatchedPlane } {
     const { clock, slowPlane, udpEncapsulationOnly, config } = this.#options;
-    const life = this.#life;
+    const life = this.life;
     const later = (delayMs: number, then: () => void): void => {
       clock.after(delayMs, () => {
-        if (life === this.#life) then();
+        if (life === this.life) then();
       });
     };
     const random = (lengthBytes: number): Uint8Array => this.#random.bytes(lengthBytes);
@@ -131,7 +132,7 @@ export class Gateway {
       setTimer: (delayMs, fire) => this.#setTimer(delayMs, fire, life),
       random,
       send: (datagram) => {
-        if (life === this.#life) this.#options.send({ ...datagram, data: datagram.data.slice() });
+        if (life === this.life) this.#options.send({ ...datagram, data: datagram.data.slice() });
       },
       localAddressFor: (_remote, done) => later(this.#random.below(5), () => done(ok(this.address))),
       crypto: CRYPTO,
@@ -162,7 +163,7 @@ export class Gateway {
     const key = {};
     this.timers.set(key, clock.nowMs + delayMs);
     const scheduled = clock.after(delayMs, () => {
-      if (life !== this.#life) return;
+      if (life !== this.life) return;
       this.timers.delete(key);
       fire();
     });

@@ -97,6 +97,7 @@ export class World {
   readonly #nats = new Map<string, Nat>();
   readonly #cut = new Set<string>();
   readonly #trace: (() => string)[] = [];
+  readonly #orders: { gateway: string; life: number; atMs: number; told: number }[] = [];
   #flying = 0;
   #events = 0;
 
@@ -180,6 +181,26 @@ export class World {
       this.note(what);
       act();
     });
+  }
+
+  /** A callback for an order to `gateway`, of which {@link assertOrdersTold} knows whether it was called. */
+  order(gateway: Gateway): () => void {
+    const order = { gateway: gateway.name, life: gateway.life, atMs: this.clock.nowMs, told: 0 };
+    this.#orders.push(order);
+    return () => {
+      order.told++;
+    };
+  }
+
+  /** Whoever gave an order was told its end exactly once; who asked a gateway that crashed since is not. */
+  assertOrdersTold(): void {
+    const lives = new Map(this.gateways.map(({ name, life }) => [name, life]));
+    for (const { gateway, life, atMs, told } of this.#orders) {
+      const alive = lives.get(gateway) === life;
+      if (told > 1 || (alive && told === 0)) {
+        throw new Error(`an order to ${gateway} at ${time(atMs)} was told its end ${told} times`);
+      }
+    }
   }
 
   /** No datagram passes between two hosts until {@link join}. */

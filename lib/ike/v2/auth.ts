@@ -26,7 +26,7 @@ import { areSimultaneous, loses } from './collision.ts';
 import type { IkeSa, Reply } from './ike-sa.ts';
 import { TellFailure } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';
-import { startIkeTimers } from './lifetimes.ts';
+import { endLater, startIkeTimers } from './lifetimes.ts';
 import { findError, makeNotify } from './notifies.ts';
 import type { Exchange } from './requests.ts';
 
@@ -34,6 +34,7 @@ import type { Exchange } from './requests.ts';
 export class Auth implements Exchange {
   readonly type = ExchangeType.IKE_AUTH;
   readonly #childName: string | undefined;
+  readonly #deleted = new Set<number>();
   #offer: ChildOffer | undefined;
 
   /** The first of `childNames` is negotiated along; the others follow by CREATE_CHILD_SA. */
@@ -116,6 +117,7 @@ export class Auth implements Exchange {
       ike.terminate('replaced');
       return done();
     }
+    if (ike.connection.unique !== 'never') for (const other of duplicates) leaveToPeer(other);
     this.#readChild(ike, payloads, () => {
       ike.host.ikeUp(ike);
       done();
@@ -126,6 +128,10 @@ export class Auth implements Exchange {
   abandon(ike: IkeSa): void {
     if (this.#offer !== undefined) ike.host.runtime.dataPlane.releaseSpi(this.#offer.spiIn);
     this.#offer = undefined;
+  }
+
+  deletedByPeer(spiOut: number): void {
+    if (this.#deleted.size === 0) this.#deleted.add(spiOut);
   }
 
   #readChild(ike: IkeSa, payloads: readonly Payload[], done: () => void): void {
@@ -159,8 +165,10 @@ export class Auth implements Exchange {
     this.#offer = undefined;
     const child = new ChildSa(ike.host, ike, agreement);
     child.install(agreement, (installed) => {
-      if (installed.ok) child.established();
+      if (ike.state === 'dead') child.remove(undefined);
+      else if (installed.ok) child.established();
       else report(ike, 'data-plane', installed.error.message, { child: child.name });
+      if (this.#deleted.has(child.spiOut)) child.remove('deleted-by-peer');
       done();
     });
   }
@@ -197,8 +205,10 @@ export function respondAuth(ike: IkeSa, payloads: readonly Payload[], reply: Rep
   ike.connection = connection;
   ike.remoteId = remoteId;
   ike.localId = ownIdentity(connection, ike);
-  const others = siblings(ike);
-  if (connection.unique === 'keep' && others.some((other) => other.alive && !areSimultaneous(other, ike))) {
+  if (
+    connection.unique === 'keep' &&
+    siblings(ike).some((other) => other.alive && !areSimultaneous(other, ike))
+  ) {
     return refuse(`${remoteId.text} has an IKE SA already, which is kept`);
   }
 
@@ -216,7 +226,7 @@ export function respondAuth(ike: IkeSa, payloads: readonly Payload[], reply: Rep
     ike.established();
     startIkeTimers(ike);
     ike.host.runtime.emit({ type: 'ike-up', ike: ike.info() });
-    replaceOthers(ike, others, findNotify(payloads, Notify.INITIAL_CONTACT) !== undefined);
+    replaceOthers(ike, siblings(ike), findNotify(payloads, Notify.INITIAL_CONTACT) !== undefined);
     child?.established();
     ike.host.ikeUp(ike);
   };
@@ -265,11 +275,18 @@ function replaceOthers(ike: IkeSa, others: readonly IkeSa[], initialContact: boo
   for (const other of others) {
     // Of two that began at once the one with the lowest nonce goes, and its own initiator ends it.
     if (areSimultaneous(other, ike)) {
-      if (other.alive && ike.nonces && other.nonces && loses(other.nonces, ike.nonces))
-        other.terminate('replaced');
+      if (!other.alive || ike.nonces === undefined || other.nonces === undefined) continue;
+      if (loses(other.nonces, ike.nonces)) other.terminate('replaced');
+      else leaveToPeer(ike);
     } else if (initialContact) other.die('replaced');
     else if (other.alive) other.terminate('replaced');
   }
+}
+
+/** The peer ends it, for it has lost; or we do when nothing is heard of that. */
+function leaveToPeer(ike: IkeSa): void {
+  ike.closeReason = 'replaced';
+  endLater(ike);
 }
 
 /** Other IKE SAs between the same identities. */

@@ -5,7 +5,7 @@
 //                                                   <-   SK { SA, Nr, [KEr], TSi, TSr }
 //                                                   or   SK { N(error) }
 
-import { uint32 } from '../../bytes.ts';
+import { uint32, wipe } from '../../bytes.ts';
 import type { ChildConfig } from '../../config/types.ts';
 import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
 import type { PacketSummary } from '../../ipsec/data-plane.ts';
@@ -33,10 +33,16 @@ const NONCE_BYTES = 32;
 const MOST_RETRIES = 5;
 /** A peer that is busy with an exchange of its own is asked again after this time, and up to twice as long (RFC 7296 §2.25). */
 const RETRY_MS = 2000;
+/** Deletes of Child SAs that we do not know which are remembered while the exchange runs. */
+const MOST_DELETED = 64;
 
 export interface CreateChildOptions {
   readonly packet?: PacketSummary | undefined;
   readonly replaces?: ChildSa | undefined;
+  /** Asked when its turn has come: whether the Child SA is still missing and wanted. */
+  readonly needed?: () => boolean;
+  /** Told when the exchange turned out to be needless: another one has done its work, or its Child SA is gone. */
+  readonly settled?: () => void;
   readonly method?: KeyExchangeAlgorithm | undefined;
   readonly retries?: number;
 }
@@ -50,6 +56,7 @@ export class CreateChild implements Exchange {
   #ni: Uint8Array = new Uint8Array(0);
   #offer: ChildOffer | undefined;
   #privateValue: Uint8Array | undefined;
+  readonly #deleted = new Set<number>();
 
   constructor(config: ChildConfig, options: CreateChildOptions = {}) {
     this.config = config;
@@ -64,13 +71,15 @@ export class CreateChild implements Exchange {
   start(ike: IkeSa, send: (payloads: readonly Payload[]) => void, cancel: () => void): void {
     const { runtime } = ike.host;
     const { replaces } = this;
-    if (!ike.alive || (replaces !== undefined && (replaces.removed || replaces.state !== 'established'))) {
+    const gone = replaces !== undefined && (replaces.removed || replaces.state !== 'established');
+    if (!ike.alive || gone || this.#options.needed?.() === false) {
+      this.#options.settled?.();
       return cancel();
     }
     if (replaces !== undefined) replaces.state = 'rekeying';
     this.#ni = runtime.random(NONCE_BYTES);
     runtime.dataPlane.allocateSpi((spi) => {
-      if (ike.state === 'dead') {
+      if (ike.inFlight !== this) {
         if (spi.ok) runtime.dataPlane.releaseSpi(spi.value);
         return;
       }
@@ -81,9 +90,10 @@ export class CreateChild implements Exchange {
       this.#offer = makeOffer(ike, this.config, spi.value, this.#options);
       const method = this.#method;
       if (method === undefined) return send(this.#request([]));
-      const job = { op: 'initiate', method, seed: runtime.random(method.seedBytes) } as const;
-      runtime.keyExchange(job, (outcome) => {
-        if (ike.inFlight !== this) return;
+      const seed = runtime.random(method.seedBytes);
+      runtime.keyExchange({ op: 'initiate', method, seed }, (outcome) => {
+        wipe(seed);
+        if (ike.inFlight !== this) return wipe(outcome.ok ? outcome.value.privateValue : undefined);
         if (!outcome.ok) {
           this.#failed(ike, 'key-exchange', outcome.error.message);
           return cancel();
@@ -127,7 +137,7 @@ export class CreateChild implements Exchange {
     }
     const job = { op: 'finish', method, privateValue: this.#privateValue, peerPublic: ke.data } as const;
     ike.host.runtime.keyExchange(job, (outcome) => {
-      if (ike.inFlight !== this) return;
+      if (ike.inFlight !== this) return wipe(outcome.ok ? outcome.value.secret : undefined);
       if (outcome.ok) return this.#install(ike, terms, nonce.data, outcome.value.secret, done);
       this.#undo(ike, outcome.error.message);
       done();
@@ -140,9 +150,19 @@ export class CreateChild implements Exchange {
     this.#clear();
   }
 
+  renew(ike: IkeSa): Exchange {
+    this.abandon(ike);
+    if (this.replaces !== undefined) resumeAfterRekeying(this.replaces);
+    return new CreateChild(this.config, this.#options);
+  }
+
+  deletedByPeer(spiOut: number): void {
+    if (this.#deleted.size < MOST_DELETED) this.#deleted.add(spiOut);
+  }
+
   #clear(): void {
     this.#offer = undefined;
-    this.#privateValue?.fill(0);
+    wipe(this.#privateValue);
     this.#privateValue = undefined;
   }
 
@@ -160,7 +180,9 @@ export class CreateChild implements Exchange {
     this.#clear();
     const nonces = [this.#ni, nr] as const;
     if (replaces !== undefined && settleChildRekeying(replaces, nonces) === 'theirs') {
+      wipe(secret);
       ike.enqueue(new DeleteUninstalled(spiIn));
+      this.#options.settled?.();
       return done();
     }
     const childKeys = deriveChildKeys(
@@ -171,7 +193,7 @@ export class CreateChild implements Exchange {
       nr,
       secret,
     );
-    secret?.fill(0);
+    wipe(secret);
     const agreement = {
       ...terms,
       keys: childKeys,
@@ -186,6 +208,7 @@ export class CreateChild implements Exchange {
       else if (installed.ok) {
         child.established(replaces?.removed === false ? replaces : undefined);
         if (replaces !== undefined) deleteReplaced(replaces);
+        if (this.#deleted.has(child.spiOut)) child.remove('deleted-by-peer');
       } else {
         ike.enqueue(new DeleteUninstalled(spiIn));
         this.#failed(ike, 'data-plane', installed.error.message);
@@ -219,10 +242,7 @@ export class CreateChild implements Exchange {
     }
     if (error.notify === Notify.TEMPORARY_FAILURE && retries <= MOST_RETRIES) {
       const again = new CreateChild(this.config, { ...this.#options, retries });
-      const { runtime } = ike.host;
-      const wait = RETRY_MS * (1 + randomShare(runtime));
-      runtime.setTimer(wait, () => (replaces?.ike ?? ike).enqueue(again));
-      return;
+      return ike.enqueueLater(again, RETRY_MS * (1 + randomShare(ike.host.runtime)));
     }
     this.#failed(ike, 'child-refused', `the peer refused with ${notifyName(error.notify)}`, {
       notify: notifyName(error.notify),

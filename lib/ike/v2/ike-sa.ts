@@ -64,10 +64,13 @@ export class IkeSa {
   redundant = false;
   /** The peer's rekeying of this SA, answered while ours is under way (RFC 7296 §2.8.2). */
   replacedByPeer: IkeSa | undefined;
+  /** The SA that this one, made by the peer's rekeying, will replace unless our own rekeying wins. */
+  predecessor: IkeSa | undefined;
   /** What took over its children and all that is still to do. */
   successor: IkeSa | undefined;
   timers: Timer[] = [];
   readonly #requests: Requests;
+  readonly #retries = new Map<Exchange, { readonly timer: Timer; readonly dueAtMs: number }>();
   #expectedRequest = 0;
   #processing = false;
   #cached: { readonly messageId: number; readonly message: Uint8Array } | undefined;
@@ -294,8 +297,23 @@ export class IkeSa {
     this.host.table.authenticated(this);
   }
 
+  /** Runs an exchange after `delayMs`, on the SA that is then in place of this one; not when all of them are over. */
+  enqueueLater(exchange: Exchange, delayMs: number): void {
+    if (this.successor !== undefined) return this.successor.enqueueLater(exchange, delayMs);
+    const { runtime } = this.host;
+    const dueAtMs = runtime.nowMs() + delayMs;
+    const timer = runtime.setTimer(delayMs, () => {
+      this.#retries.delete(exchange);
+      this.enqueue(exchange);
+    });
+    this.#retries.set(exchange, { timer, dueAtMs });
+  }
+
   /** Children go over to the SA that replaces this one (RFC 7296 §2.8); so does what still waits in the queue. */
-  handOver(successor: IkeSa): void {
+  handOver(to: IkeSa): void {
+    // The peer may have replaced the new one as well before we were done with the old one.
+    let successor = to;
+    while (successor.successor !== undefined) successor = successor.successor;
     this.successor = successor;
     for (const child of this.children) {
       child.ike = successor;
@@ -303,6 +321,12 @@ export class IkeSa {
     }
     this.children.clear();
     for (const exchange of this.#requests.takeWaiting()) successor.enqueue(exchange);
+    const nowMs = this.host.runtime.nowMs();
+    for (const [exchange, { timer, dueAtMs }] of this.#retries) {
+      timer.cancel();
+      successor.enqueueLater(exchange, Math.max(0, dueAtMs - nowMs));
+    }
+    this.#retries.clear();
   }
 
   /**
@@ -318,7 +342,14 @@ export class IkeSa {
     this.timers = [];
     const waiting = this.#requests.stop();
     for (const child of [...this.children]) child.remove(reason ?? 'closed');
-    for (const exchange of waiting) exchange.abandon?.(this);
+    for (const { timer } of this.#retries.values()) timer.cancel();
+    const retries = [...this.#retries.keys()];
+    this.#retries.clear();
+    for (const exchange of [...waiting, ...retries]) {
+      const renewed = this.successor === undefined ? undefined : exchange.renew?.(this);
+      if (renewed !== undefined) this.enqueue(renewed);
+      else exchange.abandon?.(this);
+    }
     this.host.table.retire(this);
     const silent = this.redundant || this.successor !== undefined;
     if (wasUp && !silent && reason !== undefined)

@@ -46,6 +46,10 @@ export class DeleteChild implements Exchange {
     this.child.remove(this.#reason);
     done();
   }
+
+  renew(): Exchange {
+    return new DeleteChild(this.child, this.#reason);
+  }
 }
 
 /** Ends a Child SA that the peer has and we never installed; its SPI is free again afterwards. */
@@ -68,6 +72,10 @@ export class DeleteUninstalled implements Exchange {
 
   abandon(ike: IkeSa): void {
     ike.host.runtime.dataPlane.releaseSpi(this.#spiIn);
+  }
+
+  renew(): Exchange {
+    return new DeleteUninstalled(this.#spiIn);
   }
 }
 
@@ -97,13 +105,18 @@ export class TellFailure implements Exchange {
   }
 }
 
+/** Whether a message ends the whole IKE SA. */
+export function endsIke(payloads: readonly Payload[]): boolean {
+  return (
+    payloads.some((payload) => payload.type === 'D' && payload.protocol === Protocol.IKE) ||
+    findNotify(payloads, Notify.AUTHENTICATION_FAILED) !== undefined
+  );
+}
+
 /** The responder's half. */
 export function respondInformational(ike: IkeSa, payloads: readonly Payload[], reply: Reply): void {
   const deletes = payloads.filter((payload) => payload.type === 'D');
-  if (
-    deletes.some((payload) => payload.protocol === Protocol.IKE) ||
-    findNotify(payloads, Notify.AUTHENTICATION_FAILED)
-  ) {
+  if (endsIke(payloads)) {
     reply([]);
     return endedByPeer(ike);
   }
@@ -112,6 +125,8 @@ export function respondInformational(ike: IkeSa, payloads: readonly Payload[], r
     if (payload.protocol !== Protocol.ESP) continue;
     for (const spi of payload.spis) {
       const child = childOf(ike, readUint32(spi));
+      // The peer may have what we asked for and end it before its answer has come to us or has been worked through.
+      if (child === undefined) ike.inFlight?.deletedByPeer?.(readUint32(spi));
       if (child === undefined) continue;
       // Both delete it at once: the two answers name nothing (§2.25.1).
       if (child.state !== 'deleting') removed.push(uint32(child.spiIn));
@@ -124,16 +139,22 @@ export function respondInformational(ike: IkeSa, payloads: readonly Payload[], r
 /** The peer's delete of the whole IKE SA. */
 function endedByPeer(ike: IkeSa): void {
   const successor = ike.replacedByPeer;
-  if (ike.state === 'rekeying' && successor !== undefined) {
+  if (ike.state === 'rekeying' && successor !== undefined && successor.state !== 'dead') {
     // The peer never saw our rekeying: its own stands, ours is forgotten (§2.25.2).
-    successor.redundant = false;
-    ike.handOver(successor);
-    ike.host.runtime.emit({ type: 'ike-rekeyed', old: ike.info(), ike: successor.info() });
-    ike.host.ikeRekeyed(ike, successor);
+    takeOver(ike, successor);
     return ike.die(undefined);
   }
   const silent = ike.state === 'rekeyed' || ike.redundant;
   ike.die(silent ? undefined : ike.state === 'deleting' ? ike.closeReason : 'deleted-by-peer');
+}
+
+/** `fresh` stands in place of `old` from now on: children, what waits, and who is told. */
+export function takeOver(old: IkeSa, fresh: IkeSa): void {
+  fresh.predecessor = undefined;
+  fresh.redundant = false;
+  old.handOver(fresh);
+  old.host.runtime.emit({ type: 'ike-rekeyed', old: old.info(), ike: fresh.info() });
+  old.host.ikeRekeyed(old, fresh);
 }
 
 /** Replaced SAs go without an event; so does the peer's half of a collision that ours has won. */
@@ -150,7 +171,7 @@ function reasonOf(ike: IkeSa, child: ChildSa): DownReason | undefined {
 
 /** The Child SA that the peer receives on under `spi`; children of a replaced IKE SA are its successor's. */
 export function childOf(ike: IkeSa, spi: number): ChildSa | undefined {
-  for (const owner of [ike, ike.replacedByPeer]) {
+  for (const owner of [ike, ike.replacedByPeer, ike.successor]) {
     for (const child of owner?.children ?? []) if (child.spiOut === spi) return child;
   }
   return undefined;

@@ -1,11 +1,13 @@
 // What an IKE SA does by time: rekeying with jitter, its hard end, liveness checks (RFC 7296 §2.4) and keepalives for a
 // NAT in front of us (RFC 3948 §4).
 
-import { randomShare } from '../retransmit.ts';
+import { patienceMs, randomShare } from '../retransmit.ts';
 import type { IkeSa } from './ike-sa.ts';
 import { LivenessCheck } from './informational.ts';
 
 const KEEPALIVE = Uint8Array.of(0xff);
+/** Added to the peer's patience, whose settings may not be ours. */
+const GRACE_MS = 10_000;
 
 /** Starts the timers of an IKE SA that has just come up. They end with it. */
 export function startIkeTimers(ike: IkeSa): void {
@@ -20,6 +22,18 @@ export function startIkeTimers(ike: IkeSa): void {
   }
   if (ike.connection.dpdDelayMs > 0) watch(ike, ike.connection.dpdDelayMs);
   if (ike.nat.local && ike.host.config.natKeepaliveMs > 0) keepMapping(ike);
+}
+
+/**
+ * The peer is to delete this SA, which it or we have replaced; should its delete not have come by the time when it has given
+ * up sending it, we do. There is nothing else to do on it until then.
+ */
+export function endLater(ike: IkeSa): void {
+  const { runtime, config } = ike.host;
+  for (const timer of ike.timers) timer.cancel();
+  ike.timers = [
+    runtime.setTimer(patienceMs(config.retransmit) + GRACE_MS, () => ike.terminate(ike.closeReason)),
+  ];
 }
 
 /** Repeats `act` until the SA is over; `act` says how long until the next time. */

@@ -25,10 +25,10 @@ import type { Nonces } from './child-sa.ts';
 import { loses } from './collision.ts';
 import { CreateChild } from './create-child.ts';
 import { IkeSa, type Reply } from './ike-sa.ts';
-import { DeleteChild } from './informational.ts';
+import { DeleteChild, DeleteUninstalled, endsIke, takeOver } from './informational.ts';
 import { logIkeKeys } from './key-log.ts';
 import { deriveRekeyedIkeKeys, type IkeSuite } from './keys.ts';
-import { startIkeTimers } from './lifetimes.ts';
+import { endLater, startIkeTimers } from './lifetimes.ts';
 import { findError, invalidKe, isNonce, makeNotify } from './notifies.ts';
 import type { Exchange } from './requests.ts';
 
@@ -37,8 +37,6 @@ const NONCE_BYTES = 32;
 const MOST_RETRIES = 5;
 /** A busy peer is asked again after this time, and up to twice as long (RFC 7296 §2.25). */
 const RETRY_MS = 2000;
-/** The peer is to delete what it has replaced; after this time we do. */
-const REPLACED_LIFE_MS = 30_000;
 
 /** The initiator's half. */
 export class RekeyIke implements Exchange {
@@ -55,7 +53,7 @@ export class RekeyIke implements Exchange {
   }
 
   start(ike: IkeSa, send: (payloads: readonly Payload[]) => void, cancel: () => void): void {
-    if (ike.state !== 'established' || ike.suite === undefined) return cancel();
+    if (ike.state !== 'established' || ike.redundant || ike.suite === undefined) return cancel();
     const { runtime, table } = ike.host;
     ike.state = 'rekeying';
     this.#spi = table.newSpi();
@@ -65,7 +63,7 @@ export class RekeyIke implements Exchange {
     const seed = runtime.random(method.seedBytes);
     runtime.keyExchange({ op: 'initiate', method, seed }, (outcome) => {
       wipe(seed);
-      if (ike.inFlight !== this) return;
+      if (ike.inFlight !== this) return wipe(outcome.ok ? outcome.value.privateValue : undefined);
       if (!outcome.ok) {
         this.#failed(ike, 'key-exchange', outcome.error.message);
         return cancel();
@@ -114,21 +112,17 @@ export class RekeyIke implements Exchange {
       peerPublic: ke.data,
     } as const;
     ike.host.runtime.keyExchange(job, (outcome) => {
-      const current = ike.inFlight === this;
+      if (ike.inFlight !== this) return wipe(outcome.ok ? outcome.value.secret : undefined);
       wipe(this.#privateValue);
       if (!outcome.ok) {
-        if (!current) return;
         this.#failed(ike, 'key-exchange', outcome.error.message);
         return done();
       }
-      // The peer's own rekeying may have taken over meanwhile: it still holds the SA of ours, which then is made to be deleted.
-      if (!current && (ike.successor === undefined || ike.keys === undefined))
-        return wipe(outcome.value.secret);
       const spis = { spiI: this.#spi, spiR };
       const fresh = succeed(ike, 'initiator', suite, outcome.value.secret, [this.#ni, nonce.data], spis);
       // First, so that what waits in the queue goes over to the SA that stays.
       settle(ike, fresh);
-      if (current) done();
+      done();
     });
   }
 
@@ -176,7 +170,7 @@ export function respondRekeyIke(
   reply: Reply,
 ): void {
   const { host } = ike;
-  const busy = ike.inFlight instanceof CreateChild || ike.inFlight instanceof DeleteChild;
+  const busy = [CreateChild, DeleteChild, DeleteUninstalled].some((kind) => ike.inFlight instanceof kind);
   if (busy || ike.replacedByPeer !== undefined) return reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
   if (host.table.full) return reply([makeNotify(Notify.NO_ADDITIONAL_SAS)]);
   const offers = findPayload(payloads, 'SA')?.proposals ?? [];
@@ -200,7 +194,10 @@ export function respondRekeyIke(
   runtime.keyExchange({ op: 'respond', method: suite.ke, seed, peerPublic: ke.data }, (outcome) => {
     wipe(seed);
     if (!outcome.ok) return reply([makeNotify(Notify.INVALID_SYNTAX)]);
-    if (!ike.alive) return reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
+    if (!ike.alive) {
+      wipe(outcome.value.secret);
+      return reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
+    }
     const nr = runtime.random(NONCE_BYTES);
     const spis = { spiI, spiR: host.table.newSpi() };
     const fresh = succeed(ike, 'responder', suite, outcome.value.secret, [ni, nr], spis);
@@ -210,9 +207,10 @@ export function respondRekeyIke(
       { type: 'KE', method: suite.ke.id, data: outcome.value.publicValue },
     ]);
     ike.replacedByPeer = fresh;
-    // With a rekeying of ours under way its answer decides, or the peer's delete of the old SA.
-    if (ike.state === 'rekeying') fresh.redundant = true;
-    else replace(ike, fresh);
+    if (ike.state !== 'rekeying') return replace(ike, fresh);
+    // A rekeying of ours is under way: its answer decides, or what the peer does. Until then this one does not count.
+    fresh.redundant = true;
+    fresh.predecessor = ike;
   });
 }
 
@@ -261,7 +259,10 @@ function settle(old: IkeSa, fresh: IkeSa): void {
       fresh.terminate(undefined);
       return replace(old, theirs);
     }
-    // Its maker deletes it, or has while our keys were computed; should that never come, its liveness checks end it.
+    // Its maker deletes it; should that never come, we do.
+    theirs.redundant = true;
+    theirs.predecessor = undefined;
+    endLater(theirs);
   }
   old.replacedByPeer = undefined;
   takeOver(old, fresh);
@@ -270,26 +271,26 @@ function settle(old: IkeSa, fresh: IkeSa): void {
 
 /** The peer's rekeying stands; the old SA waits for the peer's delete. */
 function replace(old: IkeSa, fresh: IkeSa): void {
-  fresh.redundant = false;
   takeOver(old, fresh);
   old.state = 'rekeyed';
-  for (const timer of old.timers) timer.cancel();
-  old.timers = [old.host.runtime.setTimer(REPLACED_LIFE_MS, () => old.terminate(undefined))];
+  endLater(old);
 }
 
-function takeOver(old: IkeSa, fresh: IkeSa): void {
-  old.handOver(fresh);
-  old.host.runtime.emit({ type: 'ike-rekeyed', old: old.info(), ike: fresh.info() });
-  old.host.ikeRekeyed(old, fresh);
+/**
+ * A request of the peer on the SA that its rekeying made while ours is under way: it uses that one, so it stands. The answer
+ * to ours makes an SA that we delete.
+ */
+export function settleByUse(fresh: IkeSa, payloads: readonly Payload[]): void {
+  const old = fresh.predecessor;
+  if (old?.state === 'rekeying' && !endsIke(payloads)) replace(old, fresh);
 }
 
 /** Our rekeying came to nothing: the SA goes on, or gives way to the peer's own. */
 function resume(ike: IkeSa): void {
   if (ike.state !== 'rekeying') return;
   ike.state = 'established';
-  const theirs = ike.replacedByPeer;
-  if (theirs?.alive) replace(ike, theirs);
-  else ike.replacedByPeer = undefined;
+  if (ike.replacedByPeer !== undefined && ike.replacedByPeer.state !== 'dead')
+    replace(ike, ike.replacedByPeer);
 }
 
 /** 8 bytes, not zero (RFC 7296 §3.3.1). */

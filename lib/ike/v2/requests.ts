@@ -16,6 +16,8 @@ export interface Exchange {
   answer(ike: IkeSa, payloads: readonly Payload[], done: () => void): void;
   /** No answer will come: the SA ends. */
   abandon?(ike: IkeSa): void;
+  /** In place of `abandon` where another SA has taken over: what is to be asked for there. */
+  renew?(ike: IkeSa): Exchange | undefined;
   /** The peer deletes a Child SA that we do not know: maybe the one that this exchange is about to make. */
   deletedByPeer?(spiOut: number): void;
 }

@@ -30,6 +30,10 @@ export function respondCreateChild(ike: IkeSa, payloads: readonly Payload[], rep
 
   const rekey = findNotify(payloads, Notify.REKEY_SA);
   const old = rekey?.spi.length === 4 ? childOf(ike, readUint32(rekey.spi)) : undefined;
+  // The peer may already know what our exchange in flight makes.
+  if (rekey !== undefined && old === undefined && ike.inFlight?.deletedByPeer !== undefined) {
+    return reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
+  }
   if (rekey !== undefined && (old === undefined || old.state === 'rekeyed')) {
     return reply([saNotify(Notify.CHILD_SA_NOT_FOUND, rekey.protocol, rekey.spi)]);
   }
@@ -101,7 +105,10 @@ function make(
     const child = new ChildSa(host, ike, agreement);
     child.install(agreement, (installed) => {
       if (!installed.ok) return noChild(installed.error.message);
-      if (!ike.alive) return child.remove(undefined);
+      if (!ike.alive) {
+        reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
+        return child.remove(undefined);
+      }
       const { sa, ts } = answerPayloads(choice, spi.value);
       const { ke: method } = terms.suite;
       const ke: readonly Payload[] =

@@ -6,10 +6,12 @@ import { respondAuth } from './auth.ts';
 import type { IkeSa, Reply } from './ike-sa.ts';
 import { respondInformational } from './informational.ts';
 import { makeNotify } from './notifies.ts';
+import { settleByUse } from './rekey-ike.ts';
 import { respondCreateChild } from './respond-create-child.ts';
 
 /** Answers a request; `reply` may be called later, but at most once. */
 export function respond(ike: IkeSa, exchange: number, payloads: readonly Payload[], reply: Reply): void {
+  settleByUse(ike, payloads);
   switch (exchange) {
     case ExchangeType.IKE_AUTH:
       if (ike.state === 'connecting') return respondAuth(ike, payloads, reply);

@@ -7,7 +7,7 @@
 //
 // Nothing here is authenticated: errors are believed only when no better answer came for a while (§2.21.1).
 
-import { equalBytes } from '../../bytes.ts';
+import { equalBytes, wipe } from '../../bytes.ts';
 import type { Connection } from '../../config/types.ts';
 import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
 import { emitTrace } from '../emit-trace.ts';
@@ -75,12 +75,18 @@ export class SaInit implements Exchange {
     // A protected IKE_SA_INIT does not exist; the endpoint gives the response to `receive`.
   }
 
+  abandon(): void {
+    wipe(this.#share?.privateValue);
+  }
+
   #offer(method: KeyExchangeAlgorithm): void {
     const ike = this.#ike;
     const { runtime } = ike.host;
     this.#method = method;
-    runtime.keyExchange({ op: 'initiate', method, seed: runtime.random(method.seedBytes) }, (outcome) => {
-      if (ike.inFlight !== this) return;
+    const seed = runtime.random(method.seedBytes);
+    runtime.keyExchange({ op: 'initiate', method, seed }, (outcome) => {
+      wipe(seed);
+      if (ike.inFlight !== this) return wipe(outcome.ok ? outcome.value.privateValue : undefined);
       if (!outcome.ok) return this.#fail('key-exchange', outcome.error.message);
       this.#share = outcome.value;
       this.#send();
@@ -137,8 +143,8 @@ export class SaInit implements Exchange {
       peerPublic: ke.data,
     } as const;
     ike.host.runtime.keyExchange(job, (outcome) => {
-      if (ike.inFlight !== this) return;
-      this.#share?.privateValue.fill(0);
+      if (ike.inFlight !== this) return wipe(outcome.ok ? outcome.value.secret : undefined);
+      this.abandon();
       if (!outcome.ok) return this.#fail('key-exchange', outcome.error.message);
       ike.spiR = header.responderSpi;
       ike.nat = detectNat(ike.host.runtime.crypto, ike, datagram.local, datagram.remote, payloads);
@@ -162,7 +168,7 @@ export class SaInit implements Exchange {
     if (method === undefined || method.id === this.#method.id || this.#retries++ >= MOST_RETRIES) {
       return this.#ike.host.count('bad-invalid-ke');
     }
-    this.#share?.privateValue.fill(0);
+    this.abandon();
     this.#share = undefined;
     this.#offer(method);
   }
@@ -293,8 +299,8 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
   table.add(ike, ike.spiR, { remote: datagram.remote, spiI: ike.spiI });
   const seed = runtime.random(suite.ke.seedBytes);
   runtime.keyExchange({ op: 'respond', method: suite.ke, seed, peerPublic: ke.data }, (outcome) => {
-    seed.fill(0);
-    if (ike.state !== 'connecting') return;
+    wipe(seed);
+    if (ike.state !== 'connecting') return wipe(outcome.ok ? outcome.value.secret : undefined);
     if (!outcome.ok) {
       host.count('bad-public-value');
       return ike.die('failed');
@@ -363,7 +369,7 @@ function establishKeys(
     spiI: ike.spiI,
     spiR: ike.spiR,
   });
-  secret.fill(0);
+  wipe(secret);
   logIkeKeys(ike);
 }
 

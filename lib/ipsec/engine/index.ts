@@ -116,17 +116,21 @@ class Inbox {
   #event(event: NativeEvent): void {
     switch (event.type) {
       case 'acquire':
-        return this.onEvent?.({ type: 'acquire', policyId: event.id, packet: event.packet });
+        this.onEvent?.({ type: 'acquire', policyId: event.id, packet: event.packet });
+        break;
       case 'expire':
-        return this.onEvent?.({ type: 'expire', saId: event.id, hard: event.hard });
+        this.onEvent?.({ type: 'expire', saId: event.id, hard: event.hard });
+        break;
       case 'mapping': {
         const remote = { address: formatAddress(event.remote), port: event.remotePort };
-        return this.onEvent?.({ type: 'mapping', saId: event.id, remote });
+        this.onEvent?.({ type: 'mapping', saId: event.id, remote });
+        break;
       }
       case 'tun-lost':
-        return this.#log.error('engine-tun-lost', {
+        this.#log.error('engine-tun-lost', {
           reason: 'somebody removed the TUN device; no traffic passes',
         });
+        break;
     }
   }
 
@@ -175,9 +179,8 @@ class EngineDataPlane implements DataPlane {
   }
 
   addSa(sa: SaParameters, done: (error?: ErrorInfo) => void): void {
-    if (!sa.udpEncapsulation)
-      return done({ code: 'ERR_IKE_UNSUPPORTED', message: 'the engine carries ESP in UDP only' });
-    done(this.#attempt(() => this.#native.addSa(nativeSa(sa))));
+    if (sa.udpEncapsulation) done(this.#attempt(() => this.#native.addSa(nativeSa(sa))));
+    else done({ code: 'ERR_IKE_UNSUPPORTED', message: 'the engine carries ESP in UDP only' });
   }
 
   updateSa(id: number, path: { readonly local: Endpoint; readonly remote: Endpoint }): void {

@@ -2,7 +2,6 @@
 // the local build. What addon/napi/ exports is typed here and nowhere else.
 
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SystemError } from '../../errors.ts';
@@ -163,7 +162,10 @@ export function loadAddon(): NativeAddon {
   if (path === undefined)
     throw new SystemError('ERR_IKE_NO_ADDON', `the C++ engine is not there: ${paths.join(', ')}. ${advice}`);
   try {
-    return createRequire(import.meta.url)(path) as NativeAddon;
+    // Not require(): that would run a file without the suffix .node as JavaScript.
+    const loaded: { exports: unknown } = { exports: {} };
+    process.dlopen(loaded, path);
+    return loaded.exports as NativeAddon;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SystemError('ERR_IKE_NO_ADDON', `${path} does not load: ${reason}. ${advice}`, { cause });

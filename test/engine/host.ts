@@ -1,0 +1,73 @@
+// A program with an engine, driven over the IPC channel by lab.ts: each message calls one method below, each event goes back. Not a
+// test by itself.
+
+import { parseConfig } from '../../lib/config/parse.ts';
+import type { ErrorInfo } from '../../lib/errors.ts';
+import type { Datagram, Log } from '../../lib/ike/runtime.ts';
+import type { DataPlane, Policy, SaParameters } from '../../lib/ipsec/data-plane.ts';
+import { openEngine } from '../../lib/ipsec/engine/index.ts';
+import type { Endpoint } from '../../lib/net/address.ts';
+import type { Transport } from '../../lib/net/transport.ts';
+
+interface Call {
+  readonly id: number;
+  readonly method: string;
+  readonly args: readonly never[];
+}
+
+let dataPlane: DataPlane;
+let transport: Transport;
+
+const report = (event: unknown): void => {
+  process.send?.({ event });
+};
+const say =
+  (level: string) =>
+  (event: string, fields?: unknown): void =>
+    report({ type: 'log', level, event, fields });
+const log: Log = { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
+
+/** A `done` callback as a promise. */
+function promised(start: (done: (error?: ErrorInfo) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    start((error) =>
+      error === undefined ? resolve() : reject(Object.assign(new Error(error.message), error)),
+    );
+  });
+}
+
+const methods: Readonly<Record<string, (...args: never[]) => unknown>> = {
+  async open(input: unknown) {
+    ({ dataPlane, transport } = await openEngine(parseConfig(input), log, () => performance.now()));
+    dataPlane.onEvent((event) => report(event));
+    transport.onDatagram((datagram) => report({ type: 'datagram', ...datagram }));
+    return transport.ports;
+  },
+  addSa: (sa: SaParameters) => promised((done) => dataPlane.addSa(sa, done)),
+  updateSa: (id: number, path: { local: Endpoint; remote: Endpoint }) => dataPlane.updateSa(id, path),
+  deleteSa: (id: number) => dataPlane.deleteSa(id),
+  querySa: (id: number) => dataPlane.querySa(id),
+  addPolicy: (policy: Policy) => promised((done) => dataPlane.addPolicy(policy, done)),
+  deletePolicy: (id: number) => dataPlane.deletePolicy(id),
+  stats: () => dataPlane.stats(),
+  send: (datagram: Datagram) => transport.send(datagram),
+  localAddressFor: (remote: Endpoint) => transport.localAddressFor(remote),
+  now: () => performance.now(),
+  async close() {
+    await dataPlane.close();
+    await transport.close();
+    process.disconnect();
+  },
+  closeTunnel: () => dataPlane.close(),
+  exit: (code: number) => process.exit(code),
+};
+
+process.on('message', async ({ id, method, args }: Call) => {
+  try {
+    const value = await methods[method](...args);
+    if (process.connected) process.send?.({ id, value });
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string };
+    process.send?.({ id, error: { code: code ?? '', message } });
+  }
+});
