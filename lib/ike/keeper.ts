@@ -155,14 +155,16 @@ export class ConnectionKeeper {
     child.ike.enqueue(new CreateChild(child.config, { replaces: child, settled }));
   }
 
-  childUp(child: ChildSa): void {
+  childUp(child: ChildSa, replaces?: ChildSa): void {
     const { name } = child;
+    // What replaces a child that is to end is to end too.
+    if (replaces !== undefined && this.#isToEnd(name, replaces.id))
+      this.#endingSince.set(name, this.#host.nextId());
     this.#failures = 0;
     this.#making.delete(name);
     this.#traps.forgetPacket(name);
     const calledOff = child.initiator && this.#calledOff.delete(name);
-    if (this.#isToEnd(name, child.id, child.initiator) || calledOff)
-      child.ike.enqueue(new DeleteChild(child, 'deleted'));
+    if (this.#isToEnd(name, child.id) || calledOff) child.ike.enqueue(new DeleteChild(child, 'deleted'));
     this.#tellAsked(name, ok(child.info()));
     this.#rekeyingChild.tell(name, ok(child.info()));
     this.#endDuplicate(child);
@@ -192,7 +194,7 @@ export class ConnectionKeeper {
 
   ikeUp(ike: IkeSa): void {
     this.#connecting = false;
-    if (this.#isToEnd('', ike.id, ike.role === 'initiator')) return ike.terminate('deleted');
+    if (this.#isToEnd('', ike.id)) return ike.terminate('deleted');
     // Both sides may want the same children: who made the IKE SA goes first.
     if (ike.role === 'initiator') this.#reconcile();
     else this.#later(this.connection.retryMs);
@@ -352,17 +354,14 @@ export class ConnectionKeeper {
 
   #checkEnding(): void {
     for (const name of this.#ending.names) {
-      const left =
-        name === ''
-          ? this.#ikes().some(({ id, role }) => this.#isToEnd(name, id, role === 'initiator'))
-          : this.#children(name).some(({ id, initiator }) => this.#isToEnd(name, id, initiator));
-      if (!left) this.#ending.tell(name, ok(undefined));
+      const sas: readonly { readonly id: number }[] = name === '' ? this.#ikes() : this.#children(name);
+      if (!sas.some(({ id }) => this.#isToEnd(name, id))) this.#ending.tell(name, ok(undefined));
     }
   }
 
   /** Whether the order means this SA: a peer that brings up at once what we end would never let an order end that meant all. */
-  #isToEnd(name: string, id: number, byUs: boolean): boolean {
-    return this.#ending.has(name) && (byUs || id < (this.#endingSince.get(name) ?? 0));
+  #isToEnd(name: string, id: number): boolean {
+    return this.#ending.has(name) && id < (this.#endingSince.get(name) ?? 0);
   }
 
   /** The connection's IKE SAs that are not over. */
