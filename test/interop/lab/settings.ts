@@ -22,6 +22,8 @@ export interface OurSettings {
   readonly children?: Record<string, ChildInput>;
   /** Answers any address: the peer is behind a NAT. */
   readonly anyPeer?: boolean;
+  /** Takes any identity that has the key. */
+  readonly anyId?: boolean;
 }
 
 /** Our gateway: connection `site` with the child `net`. Retransmits quickly, so that failures come soon. */
@@ -38,7 +40,7 @@ export function ours(here: Host, there: Host, settings: OurSettings = {}): Confi
         local: { address: here.outer, id: idOf(here) },
         remote: {
           address: settings.anyPeer ? '%any' : there.seenAs,
-          id: idOf(there),
+          ...(settings.anyId ? {} : { id: idOf(there) }),
           auth: { psk: settings.psk ?? PSK },
         },
         children: settings.children ?? {
@@ -60,6 +62,8 @@ export interface TheirSettings {
   readonly children?: Section;
   readonly psk?: string;
   readonly anyPeer?: boolean;
+  /** Takes any identity that has the key. */
+  readonly anyId?: boolean;
 }
 
 /** The same connection for strongSwan. */
@@ -75,7 +79,7 @@ export function theirs(here: Host, there: Host, settings: TheirSettings = {}): S
         encap: true,
         ...settings.connection,
         local: { auth: 'psk', id: idOf(here) },
-        remote: { auth: 'psk', id: idOf(there) },
+        remote: { auth: 'psk', id: settings.anyId ? '%any' : idOf(there) },
         children: settings.children ?? {
           net: {
             local_ts: here.network,
