@@ -177,9 +177,9 @@ export class IkeEndpoint implements Host {
     if (this.table.live.size === 0) this.#closing?.();
   }
 
-  childUp(child: ChildSa): void {
+  childUp(child: ChildSa, replaces?: ChildSa): void {
     this.#children.set(child.inId, child).set(child.outId, child);
-    this.#keeperOf(child.ike.connection)?.childUp(child);
+    this.#keeperOf(child.ike.connection)?.childUp(child, replaces);
   }
 
   childDown(child: ChildSa, reason: DownReason | undefined): void {

@@ -38,6 +38,8 @@ export class ConnectionKeeper {
   readonly #traps: Traps;
   /** Children that are being ended, and who waits for it; the connection as a whole under ''. */
   readonly #ending = new Waiters<undefined>();
+  /** An id given when the end was asked for: what was there before has lower ones. */
+  readonly #endingSince = new Map<string, number>();
   /** Children that were to end while an exchange was about to make them. */
   readonly #calledOff = new Set<string>();
   readonly #rekeyingChild = new Waiters<ChildSaInfo>();
@@ -97,6 +99,7 @@ export class ConnectionKeeper {
   terminate(name: string | undefined, done: Done<undefined>): void {
     const error = fail('terminated', `${this.connection.name} was told to end`);
     if (!this.#ending.add(name ?? '', done)) return done(fail('busy', 'the end was asked for too often'));
+    this.#endingSince.set(name ?? '', this.#host.nextId());
     if (name === undefined) {
       this.#wanted.clear();
       for (const asked of this.#asked.names) this.#tellAsked(asked, error);
@@ -153,13 +156,16 @@ export class ConnectionKeeper {
     child.ike.enqueue(new CreateChild(child.config, { replaces: child, settled }));
   }
 
-  childUp(child: ChildSa): void {
+  childUp(child: ChildSa, replaces?: ChildSa): void {
     const { name } = child;
+    // What replaces a child that is to end is to end too.
+    if (replaces !== undefined && this.#isToEnd(name, replaces.id))
+      this.#endingSince.set(name, this.#host.nextId());
     this.#failures = 0;
     this.#making.delete(name);
     this.#traps.forgetPacket(name);
     const calledOff = child.initiator && this.#calledOff.delete(name);
-    if (this.#ending.has(name) || calledOff) child.ike.enqueue(new DeleteChild(child, 'deleted'));
+    if (this.#isToEnd(name, child.id) || calledOff) child.ike.enqueue(new DeleteChild(child, 'deleted'));
     this.#tellAsked(name, ok(child.info()));
     this.#rekeyingChild.tell(name, ok(child.info()));
     this.#endDuplicate(child);
@@ -189,7 +195,7 @@ export class ConnectionKeeper {
 
   ikeUp(ike: IkeSa): void {
     this.#connecting = false;
-    if (this.#ending.has('')) return ike.terminate('deleted');
+    if (this.#isToEnd('', ike.id)) return ike.terminate('deleted');
     // Both sides may want the same children: who made the IKE SA goes first.
     if (ike.role === 'initiator') this.#reconcile();
     else this.#later(this.connection.retryMs);
@@ -361,9 +367,14 @@ export class ConnectionKeeper {
 
   #checkEnding(): void {
     for (const name of this.#ending.names) {
-      if (name === '' ? this.#ikes().length > 0 : this.#children(name).length > 0) continue;
-      this.#ending.tell(name, ok(undefined));
+      const sas: readonly { readonly id: number }[] = name === '' ? this.#ikes() : this.#children(name);
+      if (!sas.some(({ id }) => this.#isToEnd(name, id))) this.#ending.tell(name, ok(undefined));
     }
+  }
+
+  /** Whether the order means this SA: a peer that brings up at once what we end would never let an order end that meant all. */
+  #isToEnd(name: string, id: number): boolean {
+    return this.#ending.has(name) && id < (this.#endingSince.get(name) ?? 0);
   }
 
   /** The connection's IKE SAs that are not over. */

@@ -10,7 +10,7 @@ import { isEsp, plaintext } from './lab/capture.ts';
 import type { GatewayProcess } from './lab/gateway-process.ts';
 import { scenario } from './lab/lab.ts';
 import { sendDatagram } from './lab/network.ts';
-import { iperf } from './lab/traffic.ts';
+import { iperf, ping } from './lab/traffic.ts';
 import { agree, bringUp, makePair, passes, SIDES, tunnel } from './lab/tunnel.ts';
 
 const SUITES = [
@@ -130,6 +130,27 @@ for (const [title, their] of [
     assert.match(ours.proposal, their === CHOOSING ? /ecp256/ : /curve25519/);
     await passes(lab);
   });
+
+scenario('RFC 4303 §3.1.2: IPv6 networks through a tunnel over IPv4', {}, async (lab) => {
+  const pair = await makePair(lab, {
+    our: { child: { localTs: [lab.left.network6], remoteTs: [lab.right.network6] } },
+    their: { child: { local_ts: lab.right.network6, remote_ts: lab.left.network6 } },
+  });
+  const capture = await lab.capture(lab.right);
+  await bringUp(pair, 'we');
+  await agree(pair);
+  await passes(lab, 'ipv6');
+  const frames = await capture.stop();
+  assert.deepEqual(plaintext(frames), []);
+  assert.equal(frames.filter(isEsp).length, 8);
+});
+
+scenario('RFC 4303 §3.3.4: packets larger than the tunnel come in pieces and whole', {}, async (lab) => {
+  await tunnel(lab, 'they');
+  await ping(lab.left, lab.right, { dataBytes: 1372 });
+  await ping(lab.left, lab.right, { dataBytes: 6000 });
+  await ping(lab.right, lab.left, { dataBytes: 6000 });
+});
 
 scenario(
   'RFC 4303 §1: TCP flows both ways and nothing is seen in the clear',

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { isEsp, plaintext } from './lab/capture.ts';
 import type { GatewayProcess } from './lab/gateway-process.ts';
 import { type Lab, scenario } from './lab/lab.ts';
+import type { Host } from './lab/network.ts';
 import { type OurSettings, ours } from './lab/settings.ts';
 import { iperf, ping } from './lab/traffic.ts';
 import { passes } from './lab/tunnel.ts';
@@ -97,6 +98,30 @@ scenario(
     await passes(lab);
   },
 );
+
+scenario('our gateway reaches itself over IPv6, IPv4 and IPv6 inside', { needs: ['engine'] }, async (lab) => {
+  const [leftSix, rightSix] = [lab.left, lab.right].map((host) => ({
+    ...host,
+    outer: host.outer6,
+    seenAs: host.outer6,
+  }));
+  const child = (here: Host, there: Host) => ({
+    localTs: [here.network, here.network6],
+    remoteTs: [there.network, there.network6],
+  });
+  const capture = await lab.capture(lab.left);
+  const right = await lab.gateway(rightSix, ours(rightSix, leftSix, { child: child(lab.right, lab.left) }));
+  const left = await lab.gateway(leftSix, ours(leftSix, rightSix, { child: child(lab.left, lab.right) }));
+  await left.initiate('site', 'net');
+  await same({ left, right });
+  await passes(lab);
+  await passes(lab, 'ipv6');
+  const frames = await capture.stop();
+  assert.deepEqual(plaintext(frames), []);
+  const esp = frames.filter(isEsp);
+  assert.equal(esp.length, 16);
+  assert.ok(esp.every(({ source }) => source.startsWith('2001:db8::')));
+});
 
 async function up(lab: Lab): Promise<Both> {
   const right = await lab.gateway(lab.right, ours(lab.right, lab.left));

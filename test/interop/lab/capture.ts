@@ -2,11 +2,12 @@
 // against the one rule of a VPN, that no inner packet is seen in the clear.
 
 import { readFileSync } from 'node:fs';
+import { formatAddress } from '../../../lib/net/address.ts';
 import type { CapturedDatagram } from '../../lib/pcap.ts';
 import { type Host, inside } from './network.ts';
 import { Daemon, pause } from './shell.ts';
 
-/** An IPv4 packet on the wire. */
+/** An IP packet on the wire. */
 export interface Frame {
   readonly atMs: number;
   readonly source: string;
@@ -22,10 +23,14 @@ export interface Frame {
 const PCAP_HEADER_BYTES = 24;
 const RECORD_HEADER_BYTES = 16;
 const ETHERNET_HEADER_BYTES = 14;
+const IPV4 = 0x0800;
+const IPV6 = 0x86dd;
+const IPV4_HEADER_BYTES = 20;
+const IPV6_HEADER_BYTES = 40;
 const UDP = 17;
 const ESP = 50;
 /** The networks behind the hosts, and a pattern that pings carry: neither may be seen outside ESP. */
-const INNER = /^10\.[12]\./;
+const INNER = /^(10\.[12]\.|fd00:[12]:)/;
 const MARK_HEX = '6c6561766573206e6f20747261636521';
 
 /** What `ping -p` repeats in its packets. */
@@ -145,21 +150,37 @@ function readFrames(file: Uint8Array): Frame[] {
 }
 
 function readFrame(bytes: Uint8Array, atMs: number): Frame | undefined {
-  if (bytes.length < ETHERNET_HEADER_BYTES + 20 || bytes[12] !== 0x08 || bytes[13] !== 0x00) return undefined;
+  if (bytes.length < ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES) return undefined;
+  const ethertype = (bytes[12] << 8) | bytes[13];
   const ip = bytes.subarray(ETHERNET_HEADER_BYTES);
   const view = new DataView(ip.buffer, ip.byteOffset, ip.byteLength);
-  const headerBytes = (ip[0] & 0x0f) * 4;
-  // Ethernet pads short frames.
-  const packet = ip.subarray(0, Math.max(headerBytes, view.getUint16(2)));
-  const protocol = ip[9];
-  const hasPorts = protocol === UDP && packet.length >= headerBytes + 8;
+  // Ethernet pads short frames: the IP header knows the length.
+  if (ethertype === IPV4) {
+    const headerBytes = (ip[0] & 0x0f) * 4;
+    const payload = ip.subarray(headerBytes, Math.max(headerBytes, view.getUint16(2)));
+    return makeFrame(atMs, ip.subarray(12, 16), ip.subarray(16, 20), ip[9], payload);
+  }
+  if (ethertype !== IPV6 || ip.length < IPV6_HEADER_BYTES) return undefined;
+  const payload = ip.subarray(IPV6_HEADER_BYTES, IPV6_HEADER_BYTES + view.getUint16(4));
+  return makeFrame(atMs, ip.subarray(8, 24), ip.subarray(24, 40), ip[6], payload);
+}
+
+function makeFrame(
+  atMs: number,
+  source: Uint8Array,
+  destination: Uint8Array,
+  protocol: number,
+  payload: Uint8Array,
+): Frame {
+  const hasPorts = protocol === UDP && payload.length >= 8;
+  const port = (at: number): number => (hasPorts ? (payload[at] << 8) | payload[at + 1] : 0);
   return {
     atMs,
-    source: ip.subarray(12, 16).join('.'),
-    destination: ip.subarray(16, 20).join('.'),
+    source: formatAddress(source),
+    destination: formatAddress(destination),
     protocol,
-    sourcePort: hasPorts ? view.getUint16(headerBytes) : 0,
-    destinationPort: hasPorts ? view.getUint16(headerBytes + 2) : 0,
-    payload: packet.subarray(headerBytes + (hasPorts ? 8 : 0)),
+    sourcePort: port(0),
+    destinationPort: port(2),
+    payload: payload.subarray(hasPorts ? 8 : 0),
   };
 }

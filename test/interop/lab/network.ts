@@ -16,6 +16,10 @@ export interface Host {
   /** The network behind it, and addresses in it that answer. */
   readonly network: string;
   readonly inner: readonly [string, string, string];
+  /** The same over IPv6. */
+  readonly outer6: string;
+  readonly network6: string;
+  readonly inner6: string;
 }
 
 export interface Network {
@@ -50,6 +54,9 @@ export async function makeNetwork(nat: boolean): Promise<Network> {
     seenAs: nat ? '192.0.2.254' : '192.0.2.1',
     network: '10.1.0.0/16',
     inner: ['10.1.0.1', '10.1.1.1', '10.1.2.1'],
+    outer6: '2001:db8::1',
+    network6: 'fd00:1::/64',
+    inner6: 'fd00:1::1',
   };
   const right: Host = {
     name: 'right',
@@ -58,16 +65,21 @@ export async function makeNetwork(nat: boolean): Promise<Network> {
     seenAs: '192.0.2.2',
     network: '10.2.0.0/16',
     inner: ['10.2.0.1', '10.2.1.1', '10.2.2.1'],
+    outer6: '2001:db8::2',
+    network6: 'fd00:2::/64',
+    inner6: 'fd00:2::1',
   };
   for (const host of [left, right]) {
     await addNamespace(host.namespace);
-    for (const address of host.inner)
-      await ip('-n', host.namespace, 'address', 'add', `${address}/32`, 'dev', 'lo');
+    for (const address of [...host.inner.map((one) => `${one}/32`), `${host.inner6}/128`])
+      await ip('-n', host.namespace, 'address', 'add', address, 'dev', 'lo');
   }
   if (nat) await joinByRouter(`${prefix}-router`, left, right);
   else await join(left.namespace, 'wan', right.namespace, 'wan');
-  for (const host of [left, right])
+  for (const host of [left, right]) {
     await ip('-n', host.namespace, 'address', 'add', `${host.outer}/24`, 'dev', 'wan');
+    await ip('-n', host.namespace, 'address', 'add', `${host.outer6}/64`, 'dev', 'wan', 'nodad');
+  }
   if (nat) await ip('-n', left.namespace, 'route', 'add', 'default', 'via', '198.51.100.254');
   return { left, right };
 }

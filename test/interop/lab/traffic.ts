@@ -6,15 +6,22 @@ import { Daemon, run } from './shell.ts';
 
 /** Pings until `count` answers came; rejects with ping's words when none does in time. Carries the pattern that captures look for. */
 export async function ping(from: Host, to: Host, options: PingOptions = {}): Promise<void> {
-  const { count = 2, address = 0, waitSeconds = 2 } = options;
-  const args = ['-n', '-c', String(count), '-i', '0.2', '-W', String(waitSeconds), '-p', PING_PATTERN];
-  await run(inside(from, 'ping', ...args, '-I', from.inner[address], to.inner[address]));
+  const { count = 2, address = 0, waitSeconds = 2, dataBytes = 56 } = options;
+  const [source, target] =
+    address === 'ipv6' ? [from.inner6, to.inner6] : [from.inner[address], to.inner[address]];
+  const limits = ['-c', String(count), '-i', '0.2', '-W', String(waitSeconds)];
+  const content = ['-s', String(dataBytes), '-p', PING_PATTERN];
+  await run(inside(from, 'ping', '-n', ...limits, ...content, '-I', source, target));
 }
+
+/** One of the addresses behind each host. */
+export type InnerAddress = 0 | 1 | 2 | 'ipv6';
 
 export interface PingOptions {
   readonly count?: number;
   /** Which of the addresses behind the hosts. */
-  readonly address?: 0 | 1 | 2;
+  readonly address?: InnerAddress;
+  readonly dataBytes?: number;
   /** How long ping waits for each answer. */
   readonly waitSeconds?: number;
 }

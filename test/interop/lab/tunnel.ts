@@ -8,7 +8,7 @@ import type { Section } from './conf.ts';
 import type { GatewayProcess } from './gateway-process.ts';
 import type { Lab } from './lab.ts';
 import { type OurSettings, ours, type TheirSettings, theirs } from './settings.ts';
-import { ping } from './traffic.ts';
+import { type InnerAddress, ping } from './traffic.ts';
 
 /** Who does something: our gateway or strongSwan. */
 export const SIDES = ['we', 'they'] as const;
@@ -71,7 +71,7 @@ export async function agree({ gateway, charon }: Pair, children = 1): Promise<Vi
 }
 
 /** Packets pass, whoever sends the first. */
-export async function passes(lab: Lab, address: 0 | 1 | 2 = 0): Promise<void> {
+export async function passes(lab: Lab, address: InnerAddress = 0): Promise<void> {
   await ping(lab.left, lab.right, { address });
   await ping(lab.right, lab.left, { address });
 }
