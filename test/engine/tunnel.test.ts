@@ -234,6 +234,11 @@ describe('two engines joined by a veth pair', { skip }, () => {
     await up('aes256gcm16', V4, 4);
     await ended;
     assert.match(output, /3 packets transmitted, 3 received/);
+    assert.deepEqual(
+      [...output.matchAll(/icmp_seq=(\d)/g)].map(([, number]) => number),
+      ['1', '2', '3'],
+      'in the order in which they came',
+    );
     assert.equal(hosts[0].events.filter((event) => event.type === 'acquire').length, 1);
     await down(4);
     await hosts[0].call('deletePolicy', 40);
