@@ -4,7 +4,9 @@
 import { EventEmitter } from 'node:events';
 import { type ConfigInput, parseConfig } from './config/parse.ts';
 import type { Config, Connection } from './config/types.ts';
+import { runKeyExchange } from './crypto/key-exchange.ts';
 import { createKeyExchangePool } from './crypto/pool.ts';
+import type { KeyExchangeJob, KeyExchangeOutcome } from './crypto/provider.ts';
 import { createCrypto } from './crypto/symmetric.ts';
 import { type OpenPlane, openDataPlane } from './data-planes.ts';
 import { IkeError, NegotiationError, type Result, SystemError } from './errors.ts';
@@ -122,7 +124,7 @@ export class Gateway extends EventEmitter<GatewayEvents> {
     this.#plane = plane;
     this.#runtime = new NodeRuntime({
       crypto,
-      keyExchange: (job, done) => this.#pool.run(job, done),
+      keyExchange: (job, done) => this.#keyExchange(job, done),
       dataPlane,
       transport,
       emit: (event) => this.#tell(event),
@@ -205,6 +207,13 @@ export class Gateway extends EventEmitter<GatewayEvents> {
     await new Promise<void>((resolve) => this.#endpoint.close(CLOSE_PATIENCE_MS, resolve));
     this.#runtime.end();
     await Promise.all([this.#plane.dataPlane.close(), this.#plane.transport.close(), this.#pool.close()]);
+  }
+
+  #keyExchange(job: KeyExchangeJob, done: (outcome: KeyExchangeOutcome) => void): void {
+    if (!job.method.quick) return this.#pool.run(job, done);
+    // At once, for the caller wipes its secrets; told later, as the pool does.
+    const outcome = runKeyExchange(job);
+    setImmediate(() => done(outcome));
   }
 
   #tell(event: IkeEvent): void {

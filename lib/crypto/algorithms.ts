@@ -51,6 +51,8 @@ export interface KeyExchangeAlgorithm {
   readonly sharedBytes: number;
   /** Random bytes that one side's private value is made from. */
   readonly seedBytes: number;
+  /** One side's work takes less time than handing it to another thread costs: it is done in place. */
+  readonly quick: boolean;
 }
 
 /** Sequence numbers (transform type 5): 0 is 32-bit, 1 is extended (64-bit). */
@@ -110,6 +112,7 @@ const dh = (
   publicBytes: number,
   sharedBytes: number,
   seedBytes: number,
+  quick = false,
 ): KeyExchangeAlgorithm => ({
   kind: 'ke',
   name,
@@ -118,6 +121,7 @@ const dh = (
   responderPublicBytes: publicBytes,
   sharedBytes,
   seedBytes,
+  quick,
 });
 
 export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
@@ -135,7 +139,7 @@ export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
   integ('sha256', 12, 32, 16),
   integ('sha384', 13, 48, 24),
   integ('sha512', 14, 64, 32),
-  dh('curve25519', 31, 32, 32, 32),
+  dh('curve25519', 31, 32, 32, 32, true),
   dh('ecp256', 19, 64, 32, 32),
   dh('modp2048', 14, 256, 256, 32),
   { kind: 'esn', name: 'noesn', id: 0 },
