@@ -5,9 +5,9 @@ import { wipe } from '../bytes.ts';
 import { fail } from '../errors.ts';
 import { runKeyExchange } from './key-exchange.ts';
 import type { KeyExchangeJob, KeyExchangeOutcome } from './provider.ts';
-import { useModule, type WasmModule } from './wasm.ts';
+import { type ModuleName, useModules, type WasmModule } from './wasm.ts';
 
-useModule((workerData as { readonly module: WasmModule }).module);
+useModules((workerData as { readonly modules: ReadonlyMap<ModuleName, WasmModule> }).modules);
 
 parentPort?.on('message', (job: KeyExchangeJob) => {
   const outcome = outcomeOf(job);

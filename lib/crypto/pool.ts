@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { fail } from '../errors.ts';
-import { checkJob } from './key-exchange.ts';
+import { checkJob, KEY_EXCHANGE_MODULES } from './key-exchange.ts';
 import type { KeyExchangeJob, KeyExchangeOutcome } from './provider.ts';
 import { wasmModule } from './wasm.ts';
 
@@ -47,7 +47,7 @@ export function createKeyExchangePool(options: KeyExchangePoolOptions = {}): Key
     queueLimit = DEFAULT_QUEUE_LIMIT,
   } = options;
   if (!Number.isInteger(workers) || workers < 1) throw new RangeError(`${workers} workers: at least 1`);
-  const module = wasmModule();
+  const modules = new Map(KEY_EXCHANGE_MODULES.map((name) => [name, wasmModule(name)]));
   const members = new Set<Member>();
   const queue: Task[] = [];
   let closing: Promise<void> | undefined;
@@ -68,7 +68,7 @@ export function createKeyExchangePool(options: KeyExchangePoolOptions = {}): Key
     if (members.size >= workers) return undefined;
     const worker = new Worker(new URL('./key-exchange-worker.js', import.meta.url), {
       name: 'ike-native key exchange',
-      workerData: { module },
+      workerData: { modules },
       execArgv: [],
     });
     const member: Member = { worker, task: undefined };

@@ -24,7 +24,7 @@ const BLOCK = 16;
 
 /** The operations of {@link Crypto}. Throws a SystemError `ERR_IKE_WASM` when the WASM module is missing. */
 export function createCrypto(): Crypto {
-  const w = wasm();
+  const w = wasm('symmetric');
   return {
     prf: (algorithm, key, ...data) => hmac(w, algorithm.name, key, data),
     integrity(algorithm, key, ...data) {
@@ -89,7 +89,7 @@ function digestOf(name: string): readonly [digest: number, digestBytes: number] 
   return found;
 }
 
-function hmac(w: Wasm, name: string, key: Uint8Array, data: readonly Uint8Array[]): Uint8Array {
+function hmac(w: Wasm<'symmetric'>, name: string, key: Uint8Array, data: readonly Uint8Array[]): Uint8Array {
   const [digest, digestBytes] = digestOf(name);
   // Before the key is in its place, for what does not fit is an exception.
   fits(w, lengthOf(data));
@@ -101,7 +101,7 @@ function hmac(w: Wasm, name: string, key: Uint8Array, data: readonly Uint8Array[
 }
 
 /** A key that does not fit is hashed first, as HMAC does anyway with every key longer than a block (RFC 2104 §2). */
-function putKey(w: Wasm, digest: number, digestBytes: number, key: Uint8Array): number {
+function putKey(w: Wasm<'symmetric'>, digest: number, digestBytes: number, key: Uint8Array): number {
   if (key.length <= w.at.KEY_MAX) {
     w.bytes.set(key, w.at.KEY);
     return key.length;
@@ -115,7 +115,7 @@ function putKey(w: Wasm, digest: number, digestBytes: number, key: Uint8Array): 
 }
 
 /** Puts the parts one behind the other and returns their length. */
-function putData(w: Wasm, data: readonly Uint8Array[]): number {
+function putData(w: Wasm<'symmetric'>, data: readonly Uint8Array[]): number {
   const length = lengthOf(data);
   fits(w, length);
   let place = w.at.DATA;
@@ -132,14 +132,14 @@ function lengthOf(data: readonly Uint8Array[]): number {
   return length;
 }
 
-function fits(w: Wasm, length: number): void {
+function fits(w: Wasm<'symmetric'>, length: number): void {
   if (length > w.at.DATA_MAX)
     throw new RangeError(`${length} bytes at once, but at most ${w.at.DATA_MAX} are worked on`);
 }
 
 /** Key, nonce, additional data and text in their places; returns where the text begins. */
 function putAead(
-  w: Wasm,
+  w: Wasm<'symmetric'>,
   algorithm: EncryptionAlgorithm,
   key: Uint8Array,
   iv: Uint8Array,
@@ -164,7 +164,7 @@ function putAead(
 }
 
 function putBlocks(
-  w: Wasm,
+  w: Wasm<'symmetric'>,
   algorithm: EncryptionAlgorithm,
   key: Uint8Array,
   iv: Uint8Array,
@@ -186,7 +186,7 @@ function exactly(what: string, bytes: Uint8Array, length: number): void {
 }
 
 /** Copies the text out and wipes everything from DATA to its end. */
-function takeText(w: Wasm, from: number, length: number): Uint8Array {
+function takeText(w: Wasm<'symmetric'>, from: number, length: number): Uint8Array {
   const out = w.bytes.slice(from, from + length);
   w.bytes.fill(0, w.at.DATA, from + length);
   return out;

@@ -1,4 +1,4 @@
-// The WASM module: found beside the compiled code, compiled once a process, one instance a thread. An instance does one thing at a
+// The WASM modules: found beside the compiled code, compiled once a process, one instance a thread. An instance does one thing at a
 // time, without interruption, so nobody needs to lock it. Bytes go in with `put` and come out with `take`, which wipes behind itself.
 
 import { readFileSync } from 'node:fs';
@@ -24,58 +24,66 @@ declare namespace WebAssembly {
 /** A compiled module: it can be handed to a worker. */
 export type WasmModule = WebAssembly.Module;
 
-/** wasm/index.ts as seen from here. Numbers of bytes are in the order key, additional data, text. */
-interface WasmExports {
-  readonly memory: WebAssembly.Memory;
-  hash(digest: number, length: number): void;
-  hmac(digest: number, keyBytes: number, length: number): void;
-  prfPlus(digest: number, keyBytes: number, seedBytes: number, wantedBytes: number): void;
-  cbcEncrypt(keyBytes: number, length: number): void;
-  cbcDecrypt(keyBytes: number, length: number): void;
-  gcmSeal(keyBytes: number, aadBytes: number, length: number): void;
-  gcmOpen(keyBytes: number, aadBytes: number, length: number): number;
-  x25519Public(): void;
-  x25519Secret(): number;
-  p256Fits(): number;
-  p256Public(): void;
-  p256Secret(): number;
-  modp2048Public(): void;
-  modp2048Secret(): number;
+/** The modules as seen from here: wasm/NAME/index.ts. Numbers of bytes are in the order key, additional data, text. */
+interface Exports {
+  readonly symmetric: {
+    hash(digest: number, length: number): void;
+    hmac(digest: number, keyBytes: number, length: number): void;
+    prfPlus(digest: number, keyBytes: number, seedBytes: number, wantedBytes: number): void;
+    cbcEncrypt(keyBytes: number, length: number): void;
+    cbcDecrypt(keyBytes: number, length: number): void;
+    gcmSeal(keyBytes: number, aadBytes: number, length: number): void;
+    gcmOpen(keyBytes: number, aadBytes: number, length: number): number;
+  };
+  readonly curve: {
+    x25519Public(): void;
+    x25519Secret(): number;
+    p256Fits(): number;
+    p256Public(): void;
+    p256Secret(): number;
+  };
+  readonly modp: {
+    modp2048Public(): void;
+    modp2048Secret(): number;
+  };
 }
 
-/** Where wasm/layout.ts put things. */
+/** Where the modules' layout.ts put things. */
 interface Places {
-  readonly KEY: number;
-  readonly KEY_MAX: number;
-  readonly IV: number;
-  readonly DATA: number;
-  readonly DATA_MAX: number;
-  readonly OUT: number;
-  readonly OUT_MAX: number;
-  readonly SCALAR: number;
-  readonly PEER: number;
-  readonly RESULT: number;
+  readonly symmetric: Record<
+    'KEY' | 'KEY_MAX' | 'IV' | 'DATA' | 'DATA_MAX' | 'OUT' | 'OUT_MAX' | End,
+    number
+  >;
+  readonly curve: Record<'SCALAR' | 'PEER' | 'RESULT' | End, number>;
+  readonly modp: Record<'SCALAR' | 'PEER' | 'RESULT' | End, number>;
 }
 
-/** The instance of a thread: its functions, its places, and its memory as bytes. */
-export interface Wasm {
-  readonly call: WasmExports;
-  readonly at: Places;
+/** Behind it the module's constants come. */
+type End = 'RESERVED';
+
+export type ModuleName = keyof Exports;
+
+/** A thread's instance of a module: its functions, its places, and its memory as bytes. */
+export interface Wasm<M extends ModuleName = ModuleName> {
+  readonly call: Exports[M];
+  readonly at: Readonly<Places[M]>;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-const FILE = new URL('../../wasm/crypto.wasm', import.meta.url);
+const compiled = new Map<ModuleName, WasmModule>();
+const instances = new Map<ModuleName, Wasm>();
 
-let compiled: WasmModule | undefined;
-let instance: Wasm | undefined;
+/** The compiled module; workers get it handed over. Throws a SystemError `ERR_IKE_WASM` when it cannot be loaded. */
+export function wasmModule(name: ModuleName): WasmModule {
+  const known = compiled.get(name) ?? compile(new URL(`../../wasm/${name}.wasm`, import.meta.url));
+  compiled.set(name, known);
+  return known;
+}
 
-/** The compiled module; workers get it handed over. Throws a SystemError `ERR_IKE_WASM` when it cannot be loaded from `file`. */
-export function wasmModule(file: URL = FILE): WasmModule {
-  if (compiled !== undefined && file === FILE) return compiled;
+/** Compiles a file; the error says which one, and what makes it. */
+export function compile(file: URL): WasmModule {
   try {
-    const module = new WebAssembly.Module(readFileSync(file));
-    if (file === FILE) compiled = module;
-    return module;
+    return new WebAssembly.Module(readFileSync(file));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SystemError(
@@ -86,28 +94,34 @@ export function wasmModule(file: URL = FILE): WasmModule {
   }
 }
 
-/** Uses a module that another thread has compiled. */
-export function useModule(module: WasmModule): void {
-  compiled ??= module;
+/** Uses modules that another thread has compiled. */
+export function useModules(modules: ReadonlyMap<ModuleName, WasmModule>): void {
+  for (const [name, module] of modules) compiled.set(name, module);
 }
 
-/** This thread's instance, made when first asked for. */
-export function wasm(): Wasm {
-  instance ??= instantiate(wasmModule());
-  return instance;
+/** This thread's instance of a module, made when first asked for. */
+export function wasm<M extends ModuleName>(name: M): Wasm<M> {
+  const known = instances.get(name) ?? instantiate(wasmModule(name));
+  instances.set(name, known);
+  // The map cannot say that each name has an instance of its own kind.
+  return known as unknown as Wasm<M>;
 }
 
 function instantiate(module: WasmModule): Wasm {
   const { exports } = new WebAssembly.Instance(module);
-  const call = exports as unknown as WasmExports;
-  const at: Record<string, number> = {};
+  const places: Record<string, number> = {};
   for (const [name, value] of Object.entries(exports))
-    if (value instanceof WebAssembly.Global) at[name] = value.value;
-  return { call, at: Object.freeze(at) as unknown as Places, bytes: new Uint8Array(call.memory.buffer) };
+    if (value instanceof WebAssembly.Global) places[name] = value.value;
+  const memory = exports['memory'] as WebAssembly.Memory;
+  return {
+    call: exports as unknown as Wasm['call'],
+    at: Object.freeze(places) as unknown as Wasm['at'],
+    bytes: new Uint8Array(memory.buffer),
+  };
 }
 
 /** Copies `length` bytes out and overwrites them where they were. */
-export function take({ bytes }: Wasm, from: number, length: number): Uint8Array<ArrayBuffer> {
+export function take({ bytes }: Pick<Wasm, 'bytes'>, from: number, length: number): Uint8Array<ArrayBuffer> {
   const out = bytes.slice(from, from + length);
   bytes.fill(0, from, from + length);
   return out;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { createCrypto } from '../../lib/crypto/symmetric.ts';
-import { wasm, wasmModule } from '../../lib/crypto/wasm.ts';
+import { compile, wasm, wasmModule } from '../../lib/crypto/wasm.ts';
 import { SystemError } from '../../lib/errors.ts';
 
 for (const [what, file] of [
@@ -13,7 +13,7 @@ for (const [what, file] of [
 ] as const)
   test(`a module that is ${what} is a SystemError ERR_IKE_WASM that tells the file and the remedy`, () => {
     assert.throws(
-      () => wasmModule(file),
+      () => compile(file),
       (error) => {
         assert.ok(error instanceof SystemError);
         assert.equal(error.code, 'ERR_IKE_WASM');
@@ -26,18 +26,23 @@ for (const [what, file] of [
 
 test('one module and one instance serve every createCrypto() of a thread', () => {
   createCrypto();
-  const first = wasm();
+  const first = wasm('symmetric');
   createCrypto();
-  assert.equal(wasm(), first);
-  assert.equal(wasmModule(), wasmModule());
+  assert.equal(wasm('symmetric'), first);
+  assert.equal(wasmModule('symmetric'), wasmModule('symmetric'));
 });
 
 test('the buffers lie one behind the other inside the memory', () => {
-  const { at, bytes } = wasm();
+  const { at, bytes } = wasm('symmetric');
   assert.ok(at.KEY > 0);
   assert.ok(at.KEY + at.KEY_MAX <= at.IV);
-  assert.ok(at.OUT + at.OUT_MAX <= at.SCALAR);
-  assert.ok(255 * 64 <= at.OUT_MAX);
-  assert.ok(at.SCALAR < at.PEER && at.PEER + 256 <= at.RESULT && at.RESULT + 256 <= at.DATA - 64);
-  assert.ok(at.DATA + at.DATA_MAX < bytes.length);
+  assert.ok(255 * 64 <= at.OUT_MAX && at.OUT + at.OUT_MAX <= at.DATA - 64);
+  assert.ok(at.DATA + at.DATA_MAX <= at.RESERVED && at.RESERVED < bytes.length);
 });
+
+for (const name of ['curve', 'modp'] as const)
+  test(`the buffers of ${name} lie one behind the other inside the memory`, () => {
+    const { at, bytes } = wasm(name);
+    assert.ok(at.SCALAR > 0 && at.SCALAR < at.PEER && at.PEER + 256 <= at.RESULT);
+    assert.ok(at.RESULT + 256 <= at.RESERVED && at.RESERVED < bytes.length);
+  });

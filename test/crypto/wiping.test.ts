@@ -3,37 +3,43 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { algorithm } from '../../lib/crypto/algorithms.ts';
-import { runKeyExchange } from '../../lib/crypto/key-exchange.ts';
+import { KEY_EXCHANGE_MODULES, runKeyExchange } from '../../lib/crypto/key-exchange.ts';
 import { createCrypto } from '../../lib/crypto/symmetric.ts';
 import { take, wasm } from '../../lib/crypto/wasm.ts';
 import { exactBytes } from './vectors.ts';
 
 const crypto = createCrypto();
-const { at, bytes } = wasm();
-/** Inputs, outputs and working values all lie before this. */
-const END = at.DATA + at.DATA_MAX;
+/** Inputs, outputs and working values all lie before RESERVED. */
+const memories = KEY_EXCHANGE_MODULES.map((name) => {
+  const { at, bytes } = wasm(name);
+  return { name, bytes: bytes.subarray(0, at.RESERVED) };
+});
 
 /** Where something was left, as ranges of addresses. */
 function traces(): string[] {
   const found: string[] = [];
-  for (let place = 0; place < END; place++) {
-    if (bytes[place] === 0) continue;
-    const from = place;
-    while (place < END && bytes[place] !== 0) place++;
-    found.push(`0x${from.toString(16)}-0x${place.toString(16)}`);
-  }
+  for (const { name, bytes } of memories)
+    for (let place = 0; place < bytes.length; place++) {
+      if (bytes[place] === 0) continue;
+      const from = place;
+      while (place < bytes.length && bytes[place] !== 0) place++;
+      found.push(`${name} 0x${from.toString(16)}-0x${place.toString(16)}`);
+    }
   return found;
 }
 
-afterEach(() => bytes.fill(0, 0, END));
+afterEach(() => {
+  for (const { bytes } of memories) bytes.fill(0);
+});
 
-test('the look at the memory finds a key that lies there', () => {
+test('the look at the memories finds a key that lies there', () => {
   assert.deepEqual(traces(), []);
+  const { at, bytes } = wasm('symmetric');
   bytes.set([1, 2, 3], at.KEY);
-  bytes.set([9], END - 1);
-  assert.equal(traces().length, 2);
-  assert.deepEqual(take(wasm(), at.KEY, 3), new Uint8Array([1, 2, 3]));
-  assert.equal(traces().length, 1);
+  for (const memory of memories) memory.bytes.set([9], memory.bytes.length - 1);
+  assert.equal(traces().length, 1 + memories.length);
+  assert.deepEqual(take({ bytes }, at.KEY, 3), new Uint8Array([1, 2, 3]));
+  assert.equal(traces().length, memories.length);
 });
 
 for (const name of ['sha1', 'sha256', 'sha384', 'sha512'])

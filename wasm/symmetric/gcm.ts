@@ -3,7 +3,8 @@
 
 import { encryptBlock, encryptionKeys, firstRound, lastKey, lastRound, round } from './aes';
 import { firstBytes, ghash, ghashKey, ghashMultiply } from './ghash';
-import { CIPHER, CIPHER_END, DATA, IV, KEY, ROUND_KEYS, TAG, wipe } from './layout';
+import { wipe } from '../common/wipe';
+import { CIPHER, CIPHER_END, DATA, IV, KEY, ROUND_KEYS, TAG } from './layout';
 
 /** Encrypts `length` bytes behind the additional data; the check value follows them. */
 export function gcmSeal(keyBytes: i32, aadLength: i32, length: i32): void {

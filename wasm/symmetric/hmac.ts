@@ -2,7 +2,8 @@
 // OUT. Way of a message: key -> the states INNER and OUTER (one block each) -> STATE absorbs the message -> DIGEST -> OUT.
 // `alg` is public and may be branched on: 1 SHA-1, 2 SHA-256, 3 SHA-384, 4 SHA-512.
 
-import { BLOCK, DATA, DIGEST, HASH, HASH_END, INNER, KEY, KEY_MAX, OUT, OUTER, STATE, wipe } from './layout';
+import { wipe } from '../common/wipe';
+import { BLOCK, DATA, DIGEST, HASH, HASH_END, INNER, KEY, KEY_MAX, OUT, OUTER, STATE } from './layout';
 import { SHA1_INITIAL, sha1Blocks } from './sha1';
 import { SHA256_INITIAL, sha256Blocks } from './sha256';
 import { SHA384_INITIAL, SHA512_INITIAL, sha512Blocks } from './sha512';

@@ -1,7 +1,8 @@
 // AES-CBC of whole blocks, in place at DATA, the IV at IV. Encryption is a chain; decryption goes four blocks at a time.
 
 import { decryptionKeys, encryptBlock, encryptionKeys, firstUnround, lastKey, lastUnround, unround } from './aes';
-import { CIPHER, CIPHER_END, DATA, IV, KEY, ROUND_KEYS, wipe } from './layout';
+import { wipe } from '../common/wipe';
+import { CIPHER, CIPHER_END, DATA, IV, KEY, ROUND_KEYS } from './layout';
 
 /** Encrypts `length` bytes (a multiple of 16) with `keyBytes` at KEY. */
 export function cbcEncrypt(keyBytes: i32, length: i32): void {

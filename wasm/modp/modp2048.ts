@@ -3,7 +3,8 @@
 // most 148 products below 2^56 and a carry: below 2^63.3, in one u64. R is 2^24 times p, so a product of two numbers below 2^2060
 // is below p + 2^2048 and nothing is subtracted until the end.
 
-import { EXCHANGE, NUMBERS, PEER, RESULT, SCALAR, wipe } from './layout';
+import { wipe } from '../common/wipe';
+import { EXCHANGE, NUMBERS, PEER, RESULT, SCALAR } from './layout';
 import { ONE, PRIME, R2 } from './modp2048-constants';
 
 const M28: u64 = 0xfffffff;

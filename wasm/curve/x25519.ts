@@ -1,7 +1,8 @@
 // X25519 (RFC 7748 §5): the Montgomery ladder, 255 equal steps, the swap by a mask. In: SCALAR and PEER; out: RESULT.
 
 import { add, fromBytes, multiply, small, square, subtract, swap, toBytes } from './fe25519';
-import { EXCHANGE, NUMBERS, PEER, RESULT, SCALAR, wipe } from './layout';
+import { wipe } from '../common/wipe';
+import { EXCHANGE, NUMBERS, PEER, RESULT, SCALAR } from './layout';
 
 const X1: usize = NUMBERS;
 const X2: usize = NUMBERS + 80;

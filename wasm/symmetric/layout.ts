@@ -1,4 +1,4 @@
-// The one table of places in linear memory. README.md shows it with what lies where and who wipes it.
+// The one table of places in this module's memory. README.md shows it with what lies where and who wipes it.
 // Everything below RESERVED is ours by address; the constants of the modules (`memory.data`) come after it.
 
 /** A key as the caller gave it, and whatever stands for it. */
@@ -31,21 +31,8 @@ export const CIPHER_END: usize = 0x2480;
 export const OUT: usize = 0x4000;
 export const OUT_MAX: i32 = 0x4000;
 
-// Key exchange. Input and output first, then numbers and tables of the group at work. Wiped as a whole.
-export const EXCHANGE: usize = 0x8000;
-export const SCALAR: usize = 0x8000;
-export const PEER: usize = 0x8100;
-export const RESULT: usize = 0x8200;
-export const NUMBERS: usize = 0x8300;
-
 /** Room before DATA for prf+'s previous block, 64 bytes at most. */
 export const DATA: usize = 0x10040;
 /** Two messages of 65,535 bytes (AAD and text), each filled to 16, and a check value. */
 export const DATA_MAX: i32 = 0x20100;
 export const RESERVED: usize = 0x31000;
-
-/** Overwrites [from, to) with zeros; both are multiples of 16. */
-export function wipe(from: usize, to: usize): void {
-  const zero = i64x2.splat(0);
-  for (let p = from; p < to; p += 16) v128.store(p, zero);
-}

@@ -5,7 +5,8 @@
 import {
   add, BASE_X, BASE_Y, copy, CURVE_B, fromBytes, invert, isZero, multiply, normalize, ONE, SIZE, square, subtract, toBytes,
 } from './fp256';
-import { EXCHANGE, NUMBERS, PEER, RESULT, SCALAR, wipe } from './layout';
+import { wipe } from '../common/wipe';
+import { EXCHANGE, NUMBERS, PEER, RESULT, SCALAR } from './layout';
 
 const POINT: usize = 3 * SIZE;
 /** The sum so far, the point picked from the table, and the input. */
