@@ -6,5 +6,5 @@ export const EXCHANGE: usize = 0x1000;
 export const SCALAR: usize = 0x1000;
 export const PEER: usize = 0x1100;
 export const RESULT: usize = 0x1500;
-export const NUMBERS: usize = 0x1910;
+export const NUMBERS: usize = 0x1920;
 export const RESERVED: usize = 0xc000;

@@ -93,7 +93,8 @@ function digits(value, size) {
 function words(name, value, size, modulo = false) {
   const { result, rest } = digits(value, size);
   check(modulo || rest === 0n, `${name} does not fit`);
-  const padded = [...Array(VECTOR).fill(0n), ...result, ...Array(VECTOR).fill(0n)];
+  const zeros = Array(VECTOR).fill(0n);
+  const padded = [...zeros, ...result, ...zeros];
   const text = [];
   for (let n = 0; n < padded.length; n += 4) {
     const word = padded.slice(n, n + 4).reduce((sum, digit, i) => sum | (BigInt.asUintN(16, digit) << BigInt(16 * i)), 0n);
