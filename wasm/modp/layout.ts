@@ -6,5 +6,6 @@ export const EXCHANGE: usize = 0x1000;
 export const SCALAR: usize = 0x1000;
 export const PEER: usize = 0x1100;
 export const RESULT: usize = 0x1500;
+/** Of the longest group, with 16 bytes of zeros before the first and behind the last number. */
 export const NUMBERS: usize = 0x1920;
-export const RESERVED: usize = 0xc000;
+export const RESERVED: usize = 0x9000;

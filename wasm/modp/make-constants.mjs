@@ -1,6 +1,6 @@
-// Makes constants.ts: the groups' numbers in the form that modp.ts works with. The primes of RFC 2409 and RFC 3526 are computed from
-// the formulas there, which take their digits from pi; those of RFC 5114 §2.1 to §2.3 are random and stand below. Everything
-// that a group must be is checked before the file is written.
+// Makes constants.ts and groups.ts: the groups' numbers in the form that montgomery.ts works with. The primes of RFC 2409 and RFC 3526 are computed from
+// the formulas there, which take their digits from pi; those of RFC 5114 §2.1 to §2.3 are random and come from rfc5114-groups.json.
+// Everything that a group must be is checked before the files are written.
 //
 //   node wasm/modp/make-constants.mjs
 
@@ -8,9 +8,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 /** Bits of a digit. */
 const DIGIT = 14n;
+const MAX_LINE = 144;
 /** Digits of a vector: every number has a multiple of it. */
 const VECTOR = 8;
-/** What a number may exceed the prime by: modp.ts wants R to be 2^16 times p at least. */
+/** montgomery.ts wants R to be 2^16 times p at least. */
 const SLACK_BITS = 16;
 
 // [IKE group number, bits, the summand that makes it prime]
@@ -100,19 +101,19 @@ function words(name, value, size, modulo = false) {
     const word = padded.slice(n, n + 4).reduce((sum, digit, i) => sum | (BigInt.asUintN(16, digit) << BigInt(16 * i)), 0n);
     text.push(`0x${word.toString(16)}`);
   }
-  return `const ${name}: usize = ${2 * VECTOR} + memory.data<u64>([\n${wrap(text)}\n], 16);`;
+  return `export const ${name}: usize = ${2 * VECTOR} + memory.data<u64>([\n${wrap(text)}\n], 16);`;
 }
 
 function bytes(name, value, length) {
   const text = value.toString(16).padStart(2 * length, '0').match(/../g).map((byte) => `0x${byte}`);
-  return `const ${name}: usize = memory.data<u8>([\n${wrap(text)}\n], 16);`;
+  return `export const ${name}: usize = memory.data<u8>([\n${wrap(text)}\n], 16);`;
 }
 
 function wrap(texts) {
   const lines = [];
   for (const text of texts) {
     const last = lines[lines.length - 1];
-    if (last !== undefined && last.length + text.length < 134) lines[lines.length - 1] = `${last} ${text},`;
+    if (last !== undefined && last.length + text.length < MAX_LINE) lines[lines.length - 1] = `${last} ${text},`;
     else lines.push(`  ${text},`);
   }
   return lines.join('\n');
@@ -141,23 +142,43 @@ for (const { id, bits, p, g, q } of groups) {
   rows.push(`    case ${id}: return use(${bits / 8}, ${size}, P_${id}, N_${id}, S_${id}, ${order});`);
 }
 
+const names = parts.map((part) => /const (\w+)/.exec(part)[1]);
 writeFileSync(
   new URL('constants.ts', import.meta.url),
-  `// Made by make-constants.mjs. All of it is public: for each group the prime p, N = -1/p modulo R and S = R^2 modulo p, each as
+  `// Made by make-constants.mjs. All of it is public: for each group the prime P, N = -1/P modulo R and S = R^2 modulo P, each as
 // digits of 14 bits in 16, the lowest first, from -2^13 to 2^13 - 1, with zeros on both sides; and where the order is not
-// (p - 1) / 2 the generator G and its order Q, as bytes. \`choose\` puts the group at work into the globals.
+// (P - 1) / 2 the generator G and its order Q, as bytes.
 
-/** The prime's length. */
+${parts.join('\n')}
+`,
+);
+writeFileSync(
+  new URL('groups.ts', import.meta.url),
+  `// Made by make-constants.mjs. \`choose\` puts the group at work into the globals: its lengths, and where its numbers are.
+
+import {
+${wrap(names)}
+} from './constants';
+
+/** The prime's length in bytes. */
 export let LENGTH: usize = 0;
 /** Digits of a number, a multiple of 8. */
 export let DIGITS: usize = 0;
 export let PRIME: usize = 0;
+/** -1/p modulo R. */
 export let NEGATIVE_INVERSE: usize = 0;
 export let SQUARE_OF_R: usize = 0;
-/** 0 where the generator is 2 and generates all squares. */
+/** 0 where it is 2, and all squares have the order that it has. */
 export let GENERATOR: usize = 0;
 export let ORDER: usize = 0;
 export let ORDER_LENGTH: usize = 0;
+
+/** Chooses a group by IKE's number of it, which is one of these. */
+export function choose(group: i32): void {
+  switch (group) {
+${rows.join('\n')}
+  }
+}
 
 function use(length: usize, size: usize, p: usize, n: usize, s: usize, g: usize, q: usize, orderLength: usize): void {
   LENGTH = length;
@@ -169,14 +190,5 @@ function use(length: usize, size: usize, p: usize, n: usize, s: usize, g: usize,
   ORDER = q;
   ORDER_LENGTH = orderLength;
 }
-
-/** Chooses a group by IKE's number of it, which is one of these. */
-export function choose(group: i32): void {
-  switch (group) {
-${rows.join('\n')}
-  }
-}
-
-${parts.join('\n')}
 `,
 );

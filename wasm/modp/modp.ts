@@ -2,7 +2,7 @@
 // RESULT. Exponents are taken four bits at a time, highest first, each with four squarings and one product, whatever the bits are.
 
 import { wipe } from '../common/wipe';
-import { choose, DIGITS, GENERATOR, LENGTH, ORDER, ORDER_LENGTH, PRIME, SQUARE_OF_R } from './constants';
+import { choose, DIGITS, GENERATOR, LENGTH, ORDER, ORDER_LENGTH, PRIME, SQUARE_OF_R } from './groups';
 import { EXCHANGE, PEER, RESERVED, RESULT, SCALAR } from './layout';
 import { FACTOR, FREE, multiply, square, SUM, takeSum } from './montgomery';
 

@@ -15,7 +15,7 @@
 // 0.52 R, so |a|, |b| < 2p make a result below 0.52 p + 4 p^2 / R < 0.53 p, for R is 2^16 p at least; times two for `square`
 // with its shift. No comparison with p is needed before the end.
 
-import { DIGITS, NEGATIVE_INVERSE, PRIME } from './constants';
+import { DIGITS, NEGATIVE_INVERSE, PRIME } from './groups';
 import { NUMBERS } from './layout';
 
 /** From one number to the next. The largest has 1184 bytes; the zeros between two serve both. */
