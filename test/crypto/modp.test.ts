@@ -146,14 +146,6 @@ for (const { method, prime, generator, q, cases } of GROUPS)
       });
 
     test(`RFC 7296 §2.14: ${method.name}: a secret that begins with zeros keeps the prime's length`, () => {
-      // y is chosen so that y^x = s is small: y = s^(1/x). With a small order no small s is known: one that has a zero is looked for.
-      if (safe) {
-        const x = (1n << BigInt(8 * method.seedBytes - 1)) + 1n;
-        const y = power(4n, power(x, q - 2n, q), prime);
-        const secret = secretOf(method, toBytes(x, method.seedBytes), toBytes(y, lengthBytes));
-        assert.equal(secret, toHex(toBytes(4n, lengthBytes)));
-        return;
-      }
       const y = toBytes(power(generator, 3n, prime), lengthBytes);
       let [exponent, secret] = [0n, 1n];
       while (secret >> BigInt(8 * (lengthBytes - 1)) !== 0n || exponent === 0n) {
@@ -184,11 +176,12 @@ for (const { method, prime, generator, q, cases } of GROUPS)
     test(`RFC 3526 §8: ${method.name} is node:crypto's for random keys, ${cases} of them`, () => {
       const primeBytes = toBytes(prime, lengthBytes);
       const generatorBytes = Buffer.from(toBytes(generator, safe ? 1 : lengthBytes));
+      // Each of them tests the prime when it is made, which takes long where OpenSSL does not know it.
+      const reference = createDiffieHellman(primeBytes, generatorBytes);
       const peer = createDiffieHellman(primeBytes, generatorBytes);
       for (let n = 0; n < cases; n++) {
         const privateValue = exactBytes(method.seedBytes);
         privateValue[0] |= 0x80;
-        const reference = createDiffieHellman(primeBytes, generatorBytes);
         reference.setPrivateKey(privateValue);
         // Every fourth public value is compared, or is a small one to the other side.
         if (n % 4 === 0) {
