@@ -173,6 +173,25 @@ for (const { method, prime, generator, q, cases } of GROUPS)
       assert.equal(toNumber(first.publicValue), power(generator, 1n << (bits - 1n), prime));
     });
 
+    if (safe)
+      test(`${method.name}: public values with the largest and smallest digits, runs of ones and zeros are right`, () => {
+        const bits = 8 * lengthBytes;
+        // Each 14 bits alike: the digits of wasm/modp are largest, or carry all the way.
+        const alike = (digit: bigint) => {
+          let value = 0n;
+          for (let at = 0; at < bits - 14; at += 14) value |= digit << BigInt(at);
+          return value;
+        };
+        const half = 1n << BigInt(bits - 1);
+        const values = [half, half - 1n, half + 1n, prime >> 1n, prime - 3n, 1n << 64n, (1n << 64n) - 1n];
+        for (const value of [...values, ...[0x1fffn, 0x2000n, 0x2001n, 0x3fffn, 1n].map(alike)])
+          assert.equal(
+            secretOf(method, toBytes(5n, method.seedBytes), toBytes(value, lengthBytes)),
+            toHex(toBytes(power(value, 5n, prime), lengthBytes)),
+            value.toString(16),
+          );
+      });
+
     test(`RFC 3526 §8: ${method.name} is node:crypto's for random keys, ${cases} of them`, () => {
       const primeBytes = toBytes(prime, lengthBytes);
       const generatorBytes = Buffer.from(toBytes(generator, safe ? 1 : lengthBytes));
