@@ -84,6 +84,9 @@ export class ConnectionKeeper {
   /** Brings a child up; `done` at once when it is up already. One attempt, unless the configuration wants it up anyway. */
   initiate(name: string, done: Done<ChildSaInfo>): void {
     if (this.#closed) return done(fail('closed', 'the gateway is closing'));
+    if (this.connection.children[name] === undefined) {
+      return done(fail('unknown-child', `${this.connection.name} has no child ${name}`));
+    }
     if (this.connection.remoteAddress === undefined) {
       return done(fail('no-address', `${this.connection.name} has no remote.address to call`));
     }

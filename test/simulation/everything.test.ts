@@ -9,7 +9,7 @@ import type { Gateway } from './gateway.ts';
 import { A, B, type SiteOptions, site } from './sites.ts';
 import { CALM, World } from './world.ts';
 
-const SEEDS = 500;
+const SEEDS = 1200;
 const IKE_PROPOSALS = [
   'aes128gcm16-prfsha256-curve25519',
   'aes128gcm16-prfsha256-ecp256-curve25519',
