@@ -171,11 +171,13 @@ export class ConnectionKeeper {
   }
 
   childDown(child: ChildSa, reason: DownReason | undefined): void {
+    // What was to end anyway does not come back because the peer was quicker.
+    const ending = this.#ending.has('') || this.#ending.has(child.name);
     this.#checkEnding();
     if (this.#childUp(child.name) === undefined) {
       this.#rekeyingChild.tell(child.name, fail('failed', `${child.name} ended`));
     }
-    if (reason === undefined || reason === 'deleted' || reason === 'closed') return;
+    if (ending || reason === undefined || reason === 'deleted' || reason === 'closed') return;
     const { config, name } = child;
     const action = {
       'dead-peer': config.dpdAction,
@@ -358,9 +360,11 @@ export class ConnectionKeeper {
     }
   }
 
-  /** The connection's IKE SAs that are not over. */
+  /** The connection's IKE SAs that are not over. A half-open one of somebody else is not known to be this connection's. */
   #ikes(): IkeSa[] {
-    return [...this.#host.table.live].filter((ike) => ike.connection === this.connection);
+    return [...this.#host.table.live].filter(
+      (ike) => ike.connection === this.connection && (ike.state !== 'connecting' || ike.role === 'initiator'),
+    );
   }
 
   /** The newest IKE SA that takes new exchanges. */

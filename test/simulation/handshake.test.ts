@@ -495,3 +495,17 @@ test('orders for what is not there are told so at once, and only once', () => {
   world.run(5000);
   assert.equal(told.length, 8);
 });
+
+test('an end that was ordered is done although others have begun and not ended, and what comes later is not ended by it', () => {
+  const world = new World(53, { keyExchange: 'cheap' });
+  const { a, b } = connected(world, {}, { b: { connection: { remote: { address: '%any' } } } });
+  world.stranger('198.51.100.1').send(AT_B, firstRequest(54));
+  world.run(500);
+  assert.equal(b.endpoint.table.halfOpen, 1);
+  b.endpoint.terminate('peer', undefined, world.order(b));
+  world.run(1000);
+  world.assertOrdersTold();
+  a.endpoint.initiate('peer', 'net', world.order(a));
+  world.run(2000);
+  assert.deepEqual([a.children.length, b.children.length], [1, 1]);
+});
