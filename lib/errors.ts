@@ -1,6 +1,8 @@
 // Typed errors of the public API. Each class has a stable `code`; nothing here ever carries key material.
 // Inside the negotiation errors are values (`Result`), never exceptions.
 
+import type { FailureReport } from './ike/failure.ts';
+
 /** A computation's outcome as a value: the negotiation does not throw. */
 export type Result<T, E = ErrorInfo> =
   | { readonly ok: true; readonly value: T }
@@ -52,7 +54,13 @@ export class SystemError extends IkeError {
   override readonly name = 'SystemError';
 }
 
-/** A negotiation with a peer failed; `report` says why and what to change. */
+/** A negotiation with a peer failed; `report` says why and what to change, where it came so far. */
 export class NegotiationError extends IkeError {
   override readonly name = 'NegotiationError';
+  readonly report: FailureReport | undefined;
+
+  constructor(code: string, message: string, report?: FailureReport) {
+    super(code, message);
+    this.report = report;
+  }
 }

@@ -12,6 +12,7 @@ const PEERS = [
   'strongswan-swanctl',
   'libcharon-extra-plugins',
   'libstrongswan-extra-plugins',
+  'libstrongswan-standard-plugins',
   'openiked',
   'tshark',
   'tcpdump',
@@ -19,6 +20,7 @@ const PEERS = [
   'nftables',
   'iproute2',
   'iputils-ping',
+  'clang-format-14',
 ];
 
 const POLICY = '/usr/sbin/policy-rc.d';

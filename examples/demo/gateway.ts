@@ -2,7 +2,7 @@
 // SA as a line. When the main program is gone, for whatever reason, the channel closes and the gateway closes with it.
 
 import { formatTrace } from '../../lib/control/trace.ts';
-import { createGateway, type Gateway } from '../../lib/gateway.ts';
+import { createGateway, type Gateway, type SaCounters } from '../../lib/index.ts';
 import { datagram, echoRequest, look } from './packets.ts';
 import type { Answers, Order, Report } from './protocol.ts';
 
@@ -94,11 +94,15 @@ function describe(running: Gateway): string[] {
     .sas()
     .flatMap(({ children, ...ike }) => [
       `IKE SA ${ike.initiatorSpi} ${ike.responderSpi}  ${ike.localId} - ${ike.remoteId}  ${ike.proposal}  ${ike.state}`,
-      ...children.map(
-        (child) =>
-          `  ${child.name}  in ${child.spis.in} out ${child.spis.out}  ${child.localTs} - ${child.remoteTs}  ${child.proposal}${child.encap ? '  in UDP' : ''}`,
-      ),
+      ...children.flatMap((child) => [
+        `  ${child.name}  in ${child.spis.in} out ${child.spis.out}  ${child.localTs} - ${child.remoteTs}  ${child.proposal}${child.encap ? '  in UDP' : ''}`,
+        `    in ${traffic(child.counters.in)}, out ${traffic(child.counters.out)}`,
+      ]),
     ]);
+}
+
+function traffic(counters: SaCounters | undefined): string {
+  return `${counters?.packets ?? 0} packets ${counters?.bytes ?? 0} bytes`;
 }
 
 async function ping(running: Gateway, from: string, to: string, count: number): Promise<string[]> {

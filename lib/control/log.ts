@@ -33,9 +33,6 @@ export function createLog(
   };
 }
 
-/** A Log that says nothing. */
-export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
-
 /** A gateway as the log sees it: named events. */
 export interface EventSource {
   on(event: 'ike-up', listener: (ike: IkeSaInfo) => void): unknown;

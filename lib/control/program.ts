@@ -5,7 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
-import { parseConfig } from '../config/parse.ts';
+import { type ConfigInput, parseConfig } from '../config/parse.ts';
 import { IkeError } from '../errors.ts';
 import { loadConfigFile } from './load.ts';
 import { createLog, LOG_LEVELS, type LogLevel, logEvents } from './log.ts';
@@ -71,7 +71,7 @@ async function run(
   const { createGateway } = await import('../gateway.ts');
   // Before the first socket opens, so that a signal during the start ends it cleanly too.
   const stopped = firstSignal();
-  await using gateway = await createGateway(input, { log });
+  await using gateway = await createGateway(input as ConfigInput, { log });
   logEvents(gateway, log);
   if (options.trace) gateway.on('message', (message) => output.out(`${formatTrace(message)}\n`));
   log.info('started', { config: options.config, version: version() });

@@ -51,6 +51,8 @@ export interface KeyExchangeAlgorithm {
   readonly sharedBytes: number;
   /** Random bytes that one side's private value is made from. */
   readonly seedBytes: number;
+  /** One side's work takes less time than handing it to another thread costs: it is done in place. */
+  readonly quick: boolean;
 }
 
 /** Sequence numbers (transform type 5): 0 is 32-bit, 1 is extended (64-bit). */
@@ -70,33 +72,97 @@ export type Algorithm =
 export type AlgorithmKind = Algorithm['kind'];
 
 const gcm16 = (keyBits: number): EncryptionAlgorithm => ({
-  kind: 'encr', name: `aes${keyBits}gcm16`, id: 20, keyBits, keyLengthAttribute: true, saltBytes: 4, ivBytes: 8, blockBytes: 1, icvBytes: 16,
+  kind: 'encr',
+  name: `aes${keyBits}gcm16`,
+  id: 20,
+  keyBits,
+  keyLengthAttribute: true,
+  saltBytes: 4,
+  ivBytes: 8,
+  blockBytes: 1,
+  icvBytes: 16,
 });
 const cbc = (keyBits: number): EncryptionAlgorithm => ({
-  kind: 'encr', name: `aes${keyBits}`, id: 12, keyBits, keyLengthAttribute: true, saltBytes: 0, ivBytes: 16, blockBytes: 16, icvBytes: 0,
+  kind: 'encr',
+  name: `aes${keyBits}`,
+  id: 12,
+  keyBits,
+  keyLengthAttribute: true,
+  saltBytes: 0,
+  ivBytes: 16,
+  blockBytes: 16,
+  icvBytes: 0,
 });
-const prf = (name: string, id: number, outputBytes: number): PrfAlgorithm => ({ kind: 'prf', name, id, outputBytes });
+const prf = (name: string, id: number, outputBytes: number): PrfAlgorithm => ({
+  kind: 'prf',
+  name,
+  id,
+  outputBytes,
+});
 const integ = (name: string, id: number, keyBytes: number, icvBytes: number): IntegrityAlgorithm => ({
-  kind: 'integ', name, id, keyBytes, icvBytes,
+  kind: 'integ',
+  name,
+  id,
+  keyBytes,
+  icvBytes,
 });
-const dh = (name: string, id: number, publicBytes: number, sharedBytes: number, seedBytes: number): KeyExchangeAlgorithm => ({
-  kind: 'ke', name, id, initiatorPublicBytes: publicBytes, responderPublicBytes: publicBytes, sharedBytes, seedBytes,
+const dh = (
+  name: string,
+  id: number,
+  publicBytes: number,
+  sharedBytes: number,
+  seedBytes: number,
+  quick = false,
+): KeyExchangeAlgorithm => ({
+  kind: 'ke',
+  name,
+  id,
+  initiatorPublicBytes: publicBytes,
+  responderPublicBytes: publicBytes,
+  sharedBytes,
+  seedBytes,
+  quick,
 });
 
 export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
-  gcm16(128), gcm16(192), gcm16(256),
-  cbc(128), cbc(192), cbc(256),
-  prf('prfsha1', 2, 20), prf('prfsha256', 5, 32), prf('prfsha384', 6, 48), prf('prfsha512', 7, 64),
-  integ('sha1', 2, 20, 12), integ('sha256', 12, 32, 16), integ('sha384', 13, 48, 24), integ('sha512', 14, 64, 32),
-  dh('curve25519', 31, 32, 32, 32), dh('ecp256', 19, 64, 32, 32), dh('modp2048', 14, 256, 256, 32),
-  { kind: 'esn', name: 'noesn', id: 0 }, { kind: 'esn', name: 'esn', id: 1 },
+  gcm16(128),
+  gcm16(192),
+  gcm16(256),
+  cbc(128),
+  cbc(192),
+  cbc(256),
+  prf('prfsha1', 2, 20),
+  prf('prfsha256', 5, 32),
+  prf('prfsha384', 6, 48),
+  prf('prfsha512', 7, 64),
+  integ('sha1', 2, 20, 12),
+  integ('sha256', 12, 32, 16),
+  integ('sha384', 13, 48, 24),
+  integ('sha512', 14, 64, 32),
+  dh('curve25519', 31, 32, 32, 32, true),
+  dh('ecp256', 19, 64, 32, 32),
+  dh('modp2048', 14, 256, 256, 32),
+  { kind: 'esn', name: 'noesn', id: 0 },
+  { kind: 'esn', name: 'esn', id: 1 },
 ] satisfies Algorithm[]);
 
 /** Other spellings that operators write. */
 const ALIASES: Readonly<Record<string, string>> = {
-  x25519: 'curve25519', aes128gcm128: 'aes128gcm16', aes192gcm128: 'aes192gcm16', aes256gcm128: 'aes256gcm16', aes128gcm: 'aes128gcm16',
-  aes192gcm: 'aes192gcm16', aes256gcm: 'aes256gcm16', aes: 'aes128', aes128cbc: 'aes128', aes192cbc: 'aes192', aes256cbc: 'aes256',
-  sha: 'sha1', sha2_256: 'sha256', sha2_384: 'sha384', sha2_512: 'sha512',
+  x25519: 'curve25519',
+  aes128gcm128: 'aes128gcm16',
+  aes192gcm128: 'aes192gcm16',
+  aes256gcm128: 'aes256gcm16',
+  aes128gcm: 'aes128gcm16',
+  aes192gcm: 'aes192gcm16',
+  aes256gcm: 'aes256gcm16',
+  aes: 'aes128',
+  aes128cbc: 'aes128',
+  aes192cbc: 'aes192',
+  aes256cbc: 'aes256',
+  sha: 'sha1',
+  sha2_256: 'sha256',
+  sha2_384: 'sha384',
+  sha2_512: 'sha512',
 };
 
 const BY_NAME = new Map<string, Algorithm>(ALGORITHMS.map((row) => [row.name, row]));
@@ -115,11 +181,16 @@ export function algorithm<K extends AlgorithmKind>(kind: K, name: string): Extra
 }
 
 /** Looks a row up by its IKEv2 transform: kind, id, and the Key Length attribute where there was one. */
-export function findTransform(kind: AlgorithmKind, id: number, keyLengthBits?: number): Algorithm | undefined {
+export function findTransform(
+  kind: AlgorithmKind,
+  id: number,
+  keyLengthBits?: number,
+): Algorithm | undefined {
   return ALGORITHMS.find(
     (row) =>
       row.kind === kind &&
       row.id === id &&
-      (row.kind !== 'encr' || (row.keyLengthAttribute ? row.keyBits === keyLengthBits : keyLengthBits === undefined)),
+      (row.kind !== 'encr' ||
+        (row.keyLengthAttribute ? row.keyBits === keyLengthBits : keyLengthBits === undefined)),
   );
 }

@@ -2,7 +2,12 @@
 // jobs may take milliseconds and run in the worker pool. Every byte array that is returned belongs to the caller.
 
 import type { Result } from '../errors.ts';
-import type { EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeAlgorithm, PrfAlgorithm } from './algorithms.ts';
+import type {
+  EncryptionAlgorithm,
+  IntegrityAlgorithm,
+  KeyExchangeAlgorithm,
+  PrfAlgorithm,
+} from './algorithms.ts';
 
 /** Operations that are done in place. None of them keeps a key after it returned. */
 export interface Crypto {
@@ -22,16 +27,33 @@ export interface Crypto {
    * AEAD encryption. `key` is the key followed by its salt (`keyBits / 8 + saltBytes`), `iv` the explicit IV.
    * Returns ciphertext | ICV.
    */
-  aeadSeal(algorithm: EncryptionAlgorithm, key: Uint8Array, iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array;
+  aeadSeal(
+    algorithm: EncryptionAlgorithm,
+    key: Uint8Array,
+    iv: Uint8Array,
+    aad: Uint8Array,
+    plaintext: Uint8Array,
+  ): Uint8Array;
 
   /** Checks and decrypts ciphertext | ICV; undefined when the check fails, and then no plaintext exists. */
-  aeadOpen(algorithm: EncryptionAlgorithm, key: Uint8Array, iv: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined;
+  aeadOpen(
+    algorithm: EncryptionAlgorithm,
+    key: Uint8Array,
+    iv: Uint8Array,
+    aad: Uint8Array,
+    sealed: Uint8Array,
+  ): Uint8Array | undefined;
 
   /** Block-mode encryption of whole blocks, without padding of its own. */
   encrypt(algorithm: EncryptionAlgorithm, key: Uint8Array, iv: Uint8Array, plaintext: Uint8Array): Uint8Array;
 
   /** Block-mode decryption of whole blocks; the caller has verified the integrity of `ciphertext` before. */
-  decrypt(algorithm: EncryptionAlgorithm, key: Uint8Array, iv: Uint8Array, ciphertext: Uint8Array): Uint8Array;
+  decrypt(
+    algorithm: EncryptionAlgorithm,
+    key: Uint8Array,
+    iv: Uint8Array,
+    ciphertext: Uint8Array,
+  ): Uint8Array;
 }
 
 /** Slow work, in the shape of a KEM so that DH and ML-KEM are the same to the caller. */
@@ -39,9 +61,19 @@ export type KeyExchangeJob =
   /** Makes the initiator's share from `seed` (`seedBytes` random bytes). */
   | { readonly op: 'initiate'; readonly method: KeyExchangeAlgorithm; readonly seed: Uint8Array }
   /** Makes the responder's share and the shared secret in one step. */
-  | { readonly op: 'respond'; readonly method: KeyExchangeAlgorithm; readonly seed: Uint8Array; readonly peerPublic: Uint8Array }
+  | {
+      readonly op: 'respond';
+      readonly method: KeyExchangeAlgorithm;
+      readonly seed: Uint8Array;
+      readonly peerPublic: Uint8Array;
+    }
   /** Ends the initiator's half: `privateValue` as `initiate` returned it. */
-  | { readonly op: 'finish'; readonly method: KeyExchangeAlgorithm; readonly privateValue: Uint8Array; readonly peerPublic: Uint8Array };
+  | {
+      readonly op: 'finish';
+      readonly method: KeyExchangeAlgorithm;
+      readonly privateValue: Uint8Array;
+      readonly peerPublic: Uint8Array;
+    };
 
 /** `publicValue` is the KE payload's data; `secret` is g^ir left-padded to `sharedBytes` (RFC 7296 §2.14). */
 export interface KeyExchangeResult {
@@ -53,8 +85,14 @@ export interface KeyExchangeResult {
   readonly secret: Uint8Array;
 }
 
-/** Error code `invalid-public-value`: wrong length, 0, 1, p-1, off the curve, or an all-zero result (RFC 6989, RFC 7748 §6.1). */
-export type KeyExchangeOutcome = Result<KeyExchangeResult, { readonly code: 'invalid-public-value'; readonly message: string }>;
+/**
+ * Error code `invalid-public-value`: wrong length, 0, 1, p-1, off the curve, or an all-zero result (RFC 6989, RFC 7748 §6.1).
+ * Error code `unavailable`: the pool is closed or full, or the worker died; says nothing about the peer.
+ */
+export type KeyExchangeOutcome = Result<
+  KeyExchangeResult,
+  { readonly code: 'invalid-public-value' | 'unavailable'; readonly message: string }
+>;
 
 /** Fields of {@link KeyExchangeResult} that an operation does not produce are empty arrays. */
 export interface KeyExchange {

@@ -38,7 +38,7 @@ export interface Host {
   ikeUp(ike: IkeSa): void;
   ikeRekeyed(old: IkeSa, fresh: IkeSa): void;
   ikeDown(ike: IkeSa, reason: DownReason | undefined): void;
-  childUp(child: ChildSa): void;
+  childUp(child: ChildSa, replaces?: ChildSa): void;
   childDown(child: ChildSa, reason: DownReason | undefined): void;
   /** A negotiation failed; `child` is the name of the Child SA that it was for, when it was for one. */
   failed(report: FailureReport): void;

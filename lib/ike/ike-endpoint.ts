@@ -27,6 +27,8 @@ export class IkeEndpoint implements Host {
   readonly #dispatcher: Dispatcher;
   readonly #keepers: ReadonlyMap<string, ConnectionKeeper>;
   readonly #counts = new Map<string, number>();
+  /** By the ids of both their SAs. */
+  readonly #children = new Map<number, ChildSa>();
   #lastId = 0;
   #closing: (() => void) | undefined;
   #closed = false;
@@ -64,12 +66,12 @@ export class IkeEndpoint implements Host {
         for (const keeper of this.#keepers.values()) if (keeper.acquire(event.policyId, event.packet)) return;
         return;
       case 'expire': {
-        const child = this.#childOfSa(event.saId);
+        const child = this.childOfSa(event.saId);
         if (child !== undefined) this.childDue(child, event.hard ? 'expire' : 'rekey');
         return;
       }
       case 'mapping': {
-        const ike = this.#childOfSa(event.saId)?.ike;
+        const ike = this.childOfSa(event.saId)?.ike;
         // An SA without UDP encapsulation has no port to follow.
         if (ike?.encap) ike.followPeer({ local: ike.local, remote: event.remote, natt: ike.natt });
         return;
@@ -132,6 +134,11 @@ export class IkeEndpoint implements Host {
     }));
   }
 
+  /** The Child SA that has an SA of the data plane, in either direction. */
+  childOfSa(saId: number): ChildSa | undefined {
+    return this.#children.get(saId);
+  }
+
   /** What was counted, by cause. */
   counts(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#counts);
@@ -177,11 +184,14 @@ export class IkeEndpoint implements Host {
     if (this.table.live.size === 0) this.#closing?.();
   }
 
-  childUp(child: ChildSa): void {
-    this.#keeperOf(child.ike.connection)?.childUp(child);
+  childUp(child: ChildSa, replaces?: ChildSa): void {
+    this.#children.set(child.inId, child).set(child.outId, child);
+    this.#keeperOf(child.ike.connection)?.childUp(child, replaces);
   }
 
   childDown(child: ChildSa, reason: DownReason | undefined): void {
+    this.#children.delete(child.inId);
+    this.#children.delete(child.outId);
     this.#keeperOf(child.ike.connection)?.childDown(child, reason);
   }
 
@@ -192,11 +202,5 @@ export class IkeEndpoint implements Host {
 
   #keeperOf(connection: Connection): ConnectionKeeper | undefined {
     return this.#keepers.get(connection.name);
-  }
-
-  #childOfSa(saId: number): ChildSa | undefined {
-    for (const ike of this.table.live)
-      for (const child of ike.children) if (child.inId === saId || child.outId === saId) return child;
-    return undefined;
   }
 }

@@ -18,7 +18,7 @@ import { CreateChild } from './v2/create-child.ts';
 import type { IkeSa } from './v2/ike-sa.ts';
 import { DeleteChild } from './v2/informational.ts';
 import { RekeyIke } from './v2/rekey-ike.ts';
-import { type Done, type OrderError, Waiters } from './waiters.ts';
+import { type Done, failure, type OrderError, Waiters } from './waiters.ts';
 import { Notify, notifyName } from './wire/notify.ts';
 
 export type { Done, OrderError } from './waiters.ts';
@@ -38,6 +38,8 @@ export class ConnectionKeeper {
   readonly #traps: Traps;
   /** Children that are being ended, and who waits for it; the connection as a whole under ''. */
   readonly #ending = new Waiters<undefined>();
+  /** An id given when the end was asked for: what was there before has lower ones. */
+  readonly #endingSince = new Map<string, number>();
   /** Children that were to end while an exchange was about to make them. */
   readonly #calledOff = new Set<string>();
   readonly #rekeyingChild = new Waiters<ChildSaInfo>();
@@ -102,6 +104,7 @@ export class ConnectionKeeper {
   terminate(name: string | undefined, done: Done<undefined>): void {
     const error = fail('terminated', `${this.connection.name} was told to end`);
     if (!this.#ending.add(name ?? '', done)) return done(fail('busy', 'the end was asked for too often'));
+    this.#endingSince.set(name ?? '', this.#host.nextId());
     if (name === undefined) {
       this.#wanted.clear();
       for (const asked of this.#asked.names) this.#tellAsked(asked, error);
@@ -158,13 +161,16 @@ export class ConnectionKeeper {
     child.ike.enqueue(new CreateChild(child.config, { replaces: child, settled }));
   }
 
-  childUp(child: ChildSa): void {
+  childUp(child: ChildSa, replaces?: ChildSa): void {
     const { name } = child;
+    // What replaces a child that is to end is to end too.
+    if (replaces !== undefined && this.#isToEnd(name, replaces.id))
+      this.#endingSince.set(name, this.#host.nextId());
     this.#failures = 0;
     this.#making.delete(name);
     this.#traps.forgetPacket(name);
     const calledOff = child.initiator && this.#calledOff.delete(name);
-    if (this.#ending.has(name) || calledOff) child.ike.enqueue(new DeleteChild(child, 'deleted'));
+    if (this.#isToEnd(name, child.id) || calledOff) child.ike.enqueue(new DeleteChild(child, 'deleted'));
     this.#tellAsked(name, ok(child.info()));
     this.#rekeyingChild.tell(name, ok(child.info()));
     this.#endDuplicate(child);
@@ -172,7 +178,7 @@ export class ConnectionKeeper {
 
   childDown(child: ChildSa, reason: DownReason | undefined): void {
     // What was to end anyway does not come back because the peer was quicker.
-    const ending = this.#ending.has('') || this.#ending.has(child.name);
+    const ending = this.#isToEnd('', child.ike.id) || this.#isToEnd(child.name, child.id);
     this.#checkEnding();
     if (this.#childUp(child.name) === undefined) {
       this.#rekeyingChild.tell(child.name, fail('failed', `${child.name} ended`));
@@ -196,7 +202,7 @@ export class ConnectionKeeper {
 
   ikeUp(ike: IkeSa): void {
     this.#attemptOver(ike);
-    if (this.#ending.has('')) return ike.terminate('deleted');
+    if (this.#isToEnd('', ike.id)) return ike.terminate('deleted');
     // Both sides may want the same children: who made the IKE SA goes first.
     if (ike.role === 'initiator') this.#reconcile();
     else this.#later(this.connection.retryMs);
@@ -355,12 +361,17 @@ export class ConnectionKeeper {
 
   #checkEnding(): void {
     for (const name of this.#ending.names) {
-      if (name === '' ? this.#ikes().length > 0 : this.#children(name).length > 0) continue;
-      this.#ending.tell(name, ok(undefined));
+      const sas: readonly { readonly id: number }[] = name === '' ? this.#ikes() : this.#children(name);
+      if (!sas.some(({ id }) => this.#isToEnd(name, id))) this.#ending.tell(name, ok(undefined));
     }
   }
 
-  /** The connection's IKE SAs that are not over. A half-open one of somebody else is not known to be this connection's. */
+  /** Whether the order means this SA: a peer that brings up at once what we end would never let an order end that meant all. */
+  #isToEnd(name: string, id: number): boolean {
+    return this.#ending.has(name) && id < (this.#endingSince.get(name) ?? 0);
+  }
+
+  /** The connection's IKE SAs that are not over. */
   #ikes(): IkeSa[] {
     return [...this.#host.table.live].filter(
       (ike) => ike.connection === this.connection && (ike.state !== 'connecting' || ike.role === 'initiator'),
@@ -383,9 +394,4 @@ export class ConnectionKeeper {
       (child) => child.state === 'established' || child.state === 'rekeying',
     );
   }
-}
-
-function failure(report: FailureReport): Extract<Result<never, OrderError>, { ok: false }> {
-  const { code, message } = report;
-  return { ok: false, error: { code, message, report } };
 }

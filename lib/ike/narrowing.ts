@@ -8,6 +8,9 @@ import {
   type TrafficSelector,
 } from '../ipsec/selector.ts';
 
+const ICMP = 1;
+const ICMPV6 = 58;
+
 /**
  * Every part of `offered` that `policy` allows, without parts that another one holds already. Empty when there is nothing
  * in common. When the first offered selector is a single packet's (§2.9) and is allowed, the result contains it.
@@ -46,11 +49,13 @@ export function packetSelectors(packet: PacketSummary): {
   readonly source: TrafficSelector;
   readonly destination: TrafficSelector;
 } {
-  const icmp = packet.protocol === 1 || packet.protocol === 58;
+  const icmp = packet.protocol === ICMP || packet.protocol === ICMPV6;
+  // A protocol without ports, or a later fragment that does not show them: then all of them (RFC 7296 §3.13.1).
+  const open = !icmp && packet.sourcePort === 0 && packet.destinationPort === 0;
   const side = (address: Uint8Array, port: number): TrafficSelector => ({
     protocol: packet.protocol,
     startPort: port,
-    endPort: port,
+    endPort: open ? 65535 : port,
     start: address,
     end: address,
   });

@@ -196,9 +196,15 @@ export function formatSuite(suite: Suite): string {
     .join('-');
 }
 
+/** The order in which the notation names transform types, where it is not that of their numbers. */
+const MENTION: readonly number[] = [TransformType.ENCR, TransformType.INTEG, TransformType.PRF];
+
 /** An offer in the same notation; what the table does not know as `type:id`. */
 function formatOffer(offer: WireProposal): string {
-  return offer.transforms
+  const mention = ({ type }: WireTransform): number =>
+    MENTION.includes(type) ? MENTION.indexOf(type) : type;
+  return [...offer.transforms]
+    .sort((a, b) => mention(a) - mention(b))
     .filter((transform) => !(transform.type === TransformType.ESN && transform.id === 0))
     .map((transform) => {
       const kind = KIND_OF.get(transform.type);

@@ -50,3 +50,6 @@ export interface Log {
 }
 
 export type LogFields = Readonly<Record<string, unknown>>;
+
+/** A Log that says nothing. */
+export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };

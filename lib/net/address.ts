@@ -11,7 +11,10 @@ export interface Endpoint {
 /** Reads an address in its usual notation: 4 or 16 bytes in network order, or undefined when it is none. */
 export function parseAddress(text: string): Uint8Array | undefined {
   // IPv4 in four decimal parts only: `10.1` or `0x7f000001` in a configuration are mistakes, not addresses.
-  if (ipaddr.IPv4.isValidFourPartDecimal(text) || (text.includes(':') && ipaddr.IPv6.isValid(text) && !text.includes('%')))
+  if (
+    ipaddr.IPv4.isValidFourPartDecimal(text) ||
+    (text.includes(':') && ipaddr.IPv6.isValid(text) && !text.includes('%'))
+  )
     return Uint8Array.from(ipaddr.parse(text).toByteArray());
   return undefined;
 }
@@ -24,7 +27,9 @@ export function formatAddress(bytes: Uint8Array): string {
 
 /** `ADDRESS:PORT`, with brackets around IPv6. */
 export function formatEndpoint(endpoint: Endpoint): string {
-  return endpoint.address.includes(':') ? `[${endpoint.address}]:${endpoint.port}` : `${endpoint.address}:${endpoint.port}`;
+  return endpoint.address.includes(':')
+    ? `[${endpoint.address}]:${endpoint.port}`
+    : `${endpoint.address}:${endpoint.port}`;
 }
 
 /** Whether two endpoints are the same address and port. */

@@ -147,7 +147,7 @@ export class ChildSa {
       this.#timers.push(runtime.setTimer(lifeTimeMs, () => this.#host.childDue(this, 'expire')));
     if (replaces === undefined) runtime.emit({ type: 'child-up', child: this.info() });
     else runtime.emit({ type: 'child-rekeyed', old: replaces.info(), child: this.info() });
-    this.#host.childUp(this);
+    this.#host.childUp(this, replaces);
   }
 
   /** Takes it out of the data plane. `reason` is undefined when another one has taken over, which is no event of its own. */

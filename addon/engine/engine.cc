@@ -1,0 +1,233 @@
+// Opening and closing in order, and the commands of JavaScript.
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <unordered_set>
+
+namespace ike {
+namespace {
+
+/** Other ports are tried when a free one that the system chose is taken on another of our addresses. */
+constexpr int kPortTries = 16;
+
+/** Engines that are open, for exits without destructors. Never destroyed: exit handlers run in no order that
+ * we know. */
+struct Registry {
+  std::mutex mutex;
+  std::unordered_set<Engine*> engines;
+};
+
+Registry& registry() {
+  static Registry* const instance = new Registry;
+  return *instance;
+}
+
+}  // namespace
+
+void closeAllEngines() {
+  Registry& all = registry();
+  const std::lock_guard lock(all.mutex);
+  for (Engine* const engine : all.engines) {
+    engine->closeTunnel();
+    engine->closeSockets();
+  }
+}
+
+Outcome<std::unique_ptr<Engine>> Engine::open(const EngineConfig& config, std::shared_ptr<Mailbox> mailbox) {
+  std::unique_ptr<Engine> engine(new Engine(config, std::move(mailbox)));
+  // The device first: its name is what tells two gateways on a host apart, and the rules may only be ours
+  // after it.
+  if (Status status = engine->openTunnel(config)) return std::move(*status);
+  if (Status status = engine->openSockets(config)) return std::move(*status);
+  if (Status status = engine->startWorker()) return std::move(*status);
+  Registry& all = registry();
+  const std::lock_guard lock(all.mutex);
+  all.engines.insert(engine.get());
+  return engine;
+}
+
+Engine::~Engine() {
+  {
+    Registry& all = registry();
+    const std::lock_guard lock(all.mutex);
+    all.engines.erase(this);
+  }
+  closeTunnel();
+  closeSockets();
+}
+
+Status Engine::openTunnel(const EngineConfig& config) {
+  Outcome<Tun> tun = Tun::open(config.tunName, config.mtuBytes);
+  if (!tun.ok()) return std::move(tun.failure());
+  tun_.emplace(std::move(tun.value()));
+  if (!config.installRoutes) return std::nullopt;
+  Outcome<RouteTable> routes = RouteTable::open(config.rule, tun_->interfaceIndex());
+  if (!routes.ok()) return std::move(routes.failure());
+  routes_.emplace(std::move(routes.value()));
+  return std::nullopt;
+}
+
+Status Engine::openSockets(const EngineConfig& config) {
+  if (Status status = openPort(config.addresses, config.port, false, port_)) return status;
+  return openPort(config.addresses, config.nattPort, true, nattPort_);
+}
+
+Status Engine::openPort(std::span<const Address> addresses, std::uint16_t wanted, bool natt,
+                        std::uint16_t& bound) {
+  Status last;
+  for (int attempt = 0; attempt < (wanted == 0 ? kPortTries : 1); attempt++) {
+    std::vector<BoundSocket> opened;
+    std::vector<std::string> skipped;
+    std::uint16_t port = wanted;
+    last.reset();
+    for (const Address& address : addresses) {
+      Outcome<UdpSocket> socket = UdpSocket::open({address, port}, mark_);
+      if (socket.ok()) {
+        port = socket.value().local().port;
+        opened.push_back({std::move(socket.value()), natt});
+        continue;
+      }
+      // A host without IPv6 (or IPv4) still has the other wildcard.
+      if (address.unspecified() && std::string_view(socket.failure().code) == "ERR_IKE_NO_ADDRESS") {
+        skipped.push_back(socket.failure().message);
+        continue;
+      }
+      last = std::move(socket.failure());
+      break;
+    }
+    if (!last && opened.empty())
+      last = Failure{"ERR_IKE_NO_ADDRESS", skipped.empty() ? "no address to listen on" : skipped.front()};
+    if (last) {
+      if (std::string_view(last->code) == "ERR_IKE_PORT_IN_USE") continue;
+      return last;
+    }
+    bound = port;
+    for (BoundSocket& socket : opened) sockets_.push_back(std::move(socket));
+    if (natt) warnings_ = std::move(skipped);
+    return std::nullopt;
+  }
+  return last;
+}
+
+Status Engine::startWorker() {
+  Outcome<std::unique_ptr<Worker>> worker = Worker::start(shared_, tun_ ? &*tun_ : nullptr, sockets_);
+  if (!worker.ok()) return std::move(worker.failure());
+  worker_ = std::move(worker.value());
+  return std::nullopt;
+}
+
+void Engine::closeTunnel() {
+  if (!tun_) return;
+  worker_.reset();
+  {
+    const std::lock_guard lock(shared_.mutex);
+    shared_.core.clear();
+  }
+  routes_.reset();
+  tun_.reset();
+  // Without a thread IKE is deaf, which is what the caller would see of a peer that is gone.
+  if (socketsOpen()) startWorker();
+}
+
+void Engine::closeSockets() {
+  if (sockets_.empty()) return;
+  worker_.reset();
+  sockets_.clear();
+  if (tunnelOpen()) startWorker();
+}
+
+void Engine::sendIke(const IkeDatagram& datagram) {
+  const BoundSocket* const bound =
+      socketFor(sockets_, datagram.natt, datagram.local.address, datagram.remote.address.family());
+  if (bound == nullptr) {
+    shared_.outside.count(Drop::ikeSend);
+    return;
+  }
+  const bool keepalive = datagram.data.size() == 1 && datagram.data[0] == 0xff;
+  std::vector<std::uint8_t> bytes(datagram.natt && !keepalive ? 4 : 0, 0);
+  bytes.insert(bytes.end(), datagram.data.begin(), datagram.data.end());
+  UdpDatagram outgoing{bytes, datagram.remote, datagram.local.address};
+  bound->socket.send(sendBatch_, std::span(&outgoing, 1), 0);
+  if (outgoing.error != 0) shared_.outside.count(Drop::ikeSend);
+}
+
+Outcome<Address> Engine::localAddressFor(const Endpoint& remote) const {
+  Outcome<Address> source = sourceAddressFor(remote, mark_);
+  if (!source.ok()) return source;
+  const BoundSocket* const bound = socketFor(sockets_, true, source.value(), remote.address.family());
+  if (bound != nullptr) return source;
+  // Not one that we listen on: the first of the family must do.
+  for (const BoundSocket& other : sockets_)
+    if (other.socket.local().address.family() == remote.address.family()) return other.socket.local().address;
+  return Failure{"ERR_IKE_NO_ROUTE", "the gateway listens on no address that could reach " + remote.text()};
+}
+
+Outcome<std::uint32_t> Engine::allocateSpi() {
+  const std::lock_guard lock(shared_.mutex);
+  return shared_.core.allocateSpi();
+}
+
+void Engine::releaseSpi(std::uint32_t spi) {
+  const std::lock_guard lock(shared_.mutex);
+  shared_.core.releaseSpi(spi);
+}
+
+Status Engine::addSa(SaSpec spec) {
+  bool released = false;
+  {
+    const std::lock_guard lock(shared_.mutex);
+    if (Status status = shared_.core.addSa(std::move(spec))) return status;
+    released = shared_.core.hasReleased();
+  }
+  if (released && worker_ != nullptr) worker_->wake();
+  return std::nullopt;
+}
+
+void Engine::updateSa(std::uint32_t id, const Endpoint& local, const Endpoint& remote) {
+  const std::lock_guard lock(shared_.mutex);
+  shared_.core.updateSa(id, local, remote);
+}
+
+void Engine::deleteSa(std::uint32_t id) {
+  const std::lock_guard lock(shared_.mutex);
+  shared_.core.deleteSa(id);
+}
+
+std::optional<SaReport> Engine::querySa(std::uint32_t id) {
+  const std::lock_guard lock(shared_.mutex);
+  return shared_.core.querySa(id);
+}
+
+Status Engine::addPolicy(std::unique_ptr<Policy> policy) {
+  const std::uint32_t id = policy->id;
+  const std::vector<Selector> localTs = policy->localTs;
+  const std::vector<Selector> remoteTs = policy->remoteTs;
+  {
+    const std::lock_guard lock(shared_.mutex);
+    if (Status status = shared_.core.addPolicy(std::move(policy))) return status;
+  }
+  // The policy stands before traffic is led to it.
+  if (!routes_) return std::nullopt;
+  Status status = routes_->add(id, localTs, remoteTs);
+  if (status) {
+    const std::lock_guard lock(shared_.mutex);
+    shared_.core.deletePolicy(id);
+  }
+  return status;
+}
+
+void Engine::deletePolicy(std::uint32_t id) {
+  if (routes_) routes_->remove(id);
+  const std::lock_guard lock(shared_.mutex);
+  shared_.core.deletePolicy(id);
+}
+
+Stats Engine::stats() {
+  const std::lock_guard lock(shared_.mutex);
+  Stats stats = shared_.core.stats();
+  shared_.outside.addTo(stats.drops);
+  return stats;
+}
+
+}  // namespace ike

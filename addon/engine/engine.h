@@ -1,0 +1,93 @@
+// The engine: sockets, TUN device, routes and databases of one gateway, and the worker that moves packets
+// between them. All methods are for the one thread that made it; the worker shares the core with it under a
+// lock.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/core.h"
+#include "engine/mailbox.h"
+#include "engine/worker.h"
+#include "net/outcome.h"
+#include "net/routes.h"
+#include "net/tun.h"
+#include "net/udp-socket.h"
+
+namespace ike {
+
+struct EngineConfig {
+  std::vector<Address> addresses;
+  std::uint16_t port = 0;
+  std::uint16_t nattPort = 0;
+  std::string tunName;
+  std::uint32_t mtuBytes = 0;
+  bool installRoutes = false;
+  RoutingRule rule;
+  std::size_t heldPackets = 0;
+};
+
+class Engine {
+ public:
+  static Outcome<std::unique_ptr<Engine>> open(const EngineConfig& config, std::shared_ptr<Mailbox> mailbox);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  std::uint16_t port() const noexcept { return port_; }
+  std::uint16_t nattPort() const noexcept { return nattPort_; }
+  /** Why addresses were left out that the host has no support for. */
+  const std::vector<std::string>& warnings() const noexcept { return warnings_; }
+
+  /** Sends a datagram of IKE, with the non-ESP marker where it belongs. What fails is counted. */
+  void sendIke(const IkeDatagram& datagram);
+  Outcome<Address> localAddressFor(const Endpoint& remote) const;
+
+  Outcome<std::uint32_t> allocateSpi();
+  void releaseSpi(std::uint32_t spi);
+  Status addSa(SaSpec spec);
+  void updateSa(std::uint32_t id, const Endpoint& local, const Endpoint& remote);
+  void deleteSa(std::uint32_t id);
+  std::optional<SaReport> querySa(std::uint32_t id);
+  Status addPolicy(std::unique_ptr<Policy> policy);
+  void deletePolicy(std::uint32_t id);
+  Stats stats();
+
+  /** SAs, policies, routes and device go; IKE may still be sent. */
+  void closeTunnel();
+  /** The sockets go. */
+  void closeSockets();
+  bool tunnelOpen() const noexcept { return tun_.has_value(); }
+  bool socketsOpen() const noexcept { return !sockets_.empty(); }
+
+ private:
+  Engine(const EngineConfig& config, std::shared_ptr<Mailbox> mailbox)
+      : mark_(config.rule.mark), shared_(std::move(mailbox), config.heldPackets) {}
+
+  Status openSockets(const EngineConfig& config);
+  Status openPort(std::span<const Address> addresses, std::uint16_t wanted, bool natt, std::uint16_t& bound);
+  Status openTunnel(const EngineConfig& config);
+  Status startWorker();
+  void stopWorker();
+
+  std::uint32_t mark_;
+  std::uint16_t port_ = 0;
+  std::uint16_t nattPort_ = 0;
+  std::vector<std::string> warnings_;
+  Shared shared_;
+  std::vector<BoundSocket> sockets_;
+  std::optional<Tun> tun_;
+  std::optional<RouteTable> routes_;
+  std::unique_ptr<Worker> worker_;
+  UdpBatch sendBatch_;
+};
+
+/** Stops every engine of this process, for exits that run no destructors. */
+void closeAllEngines();
+
+}  // namespace ike

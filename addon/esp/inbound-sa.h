@@ -1,0 +1,55 @@
+// An SA that receives: window, ICV, decryption, padding, selectors (RFC 4303 §3.4).
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "esp/packet.h"
+#include "esp/replay-window.h"
+#include "esp/sa.h"
+
+namespace ike {
+
+class InboundSa {
+ public:
+  InboundSa(SaSpec spec, std::unique_ptr<Suite> suite)
+      : spec_(std::move(spec)),
+        suite_(std::move(suite)),
+        window_(spec_.replayWindow, spec_.keys.esn),
+        seenRemote_(spec_.remote) {}
+
+  /** Turns ESP packets into inner packets where they lie; at most `kBatch` of them. Failed ones get a `drop`.
+   */
+  void open(std::span<Packet*> packets, std::int64_t nowNs) noexcept;
+
+  /** Whether the newest packet came from another outer address than the one before it. Told once a change. */
+  bool takeMapping(Endpoint& remote) noexcept;
+  /** Undoes `takeMapping` when its event could not be delivered. */
+  void restoreMapping() noexcept { mappingDue_ = true; }
+
+  std::uint32_t id() const noexcept { return spec_.id; }
+  std::uint32_t spi() const noexcept { return spec_.spi; }
+  const SaCounters& counters() const noexcept { return counters_; }
+  std::uint64_t sequence() const noexcept { return window_.top(); }
+  void setPath(const Endpoint& local, const Endpoint& remote) noexcept {
+    spec_.local = local;
+    spec_.remote = seenRemote_ = remote;
+    mappingDue_ = false;
+  }
+  /** For tests: the highest number accepted so far. */
+  void startAt(std::uint64_t sequence) noexcept { window_.startAt(sequence); }
+
+ private:
+  bool prepare(Packet& packet, CipherJob& job) noexcept;
+  void finish(Packet& packet, const CipherJob& job, std::int64_t nowNs) noexcept;
+  Drop readText(Packet& packet, const CipherJob& job) noexcept;
+
+  SaSpec spec_;
+  std::unique_ptr<Suite> suite_;
+  ReplayWindow window_;
+  SaCounters counters_;
+  Endpoint seenRemote_;
+  bool mappingDue_ = false;
+};
+
+}  // namespace ike

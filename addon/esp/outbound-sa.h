@@ -1,0 +1,57 @@
+// An SA that sends: numbers, pads, encrypts (RFC 4303 §3.3).
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "esp/packet.h"
+#include "esp/sa.h"
+
+namespace ike {
+
+class OutboundSa {
+ public:
+  enum class Expiry { none, soft, hard };
+
+  OutboundSa(SaSpec spec, std::unique_ptr<Suite> suite) noexcept
+      : spec_(std::move(spec)), suite_(std::move(suite)) {}
+
+  /** Turns inner packets into ESP packets where they lie; at most `kBatch` of them. Failed ones get a `drop`.
+   */
+  void seal(std::span<Packet*> packets, std::int64_t nowNs) noexcept;
+
+  /** An end that came nearer since the last call: soft once, hard once. */
+  Expiry takeExpiry() noexcept;
+  /** Undoes `takeExpiry` when its event could not be delivered. */
+  void restoreExpiry(Expiry expiry) noexcept;
+
+  bool matches(const PacketInfo& packet) const noexcept {
+    return matchesPair(spec_.localTs, spec_.remoteTs, packet);
+  }
+  std::uint32_t id() const noexcept { return spec_.id; }
+  std::uint32_t policyId() const noexcept { return spec_.policyId; }
+  const Endpoint& local() const noexcept { return spec_.local; }
+  const Endpoint& remote() const noexcept { return spec_.remote; }
+  const SaCounters& counters() const noexcept { return counters_; }
+  std::uint64_t sequence() const noexcept { return sequence_; }
+  void setPath(const Endpoint& local, const Endpoint& remote) noexcept {
+    spec_.local = local;
+    spec_.remote = remote;
+  }
+  /** For tests: the number of the last packet sent. */
+  void startAt(std::uint64_t sequence) noexcept { sequence_ = sequence; }
+
+ private:
+  std::uint64_t limit() const noexcept { return spec_.keys.esn ? UINT64_MAX : UINT32_MAX; }
+  bool prepare(Packet& packet, CipherJob& job) noexcept;
+
+  SaSpec spec_;
+  std::unique_ptr<Suite> suite_;
+  SaCounters counters_;
+  std::uint64_t sequence_ = 0;
+  bool exhausted_ = false;
+  bool softTold_ = false;
+  bool hardTold_ = false;
+};
+
+}  // namespace ike

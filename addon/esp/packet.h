@@ -1,0 +1,76 @@
+// A packet in a batch: a slot of memory with room before and after, so that ESP works in place, and what
+// became of it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "cipher/suite.h"
+#include "net/address.h"
+#include "policy/packet-info.h"
+
+namespace ike {
+
+/** Why a packet went no further. */
+enum class Drop : std::uint8_t {
+  none,
+  noPolicy,
+  noSa,
+  heldOverflow,
+  heldExpired,
+  malformed,
+  unknownSpi,
+  replay,
+  integrity,
+  padding,
+  nextHeader,
+  selector,
+  dummy,
+  exhausted,
+  cipher,
+  keepalive,
+  ikeOverflow,
+  ikeSend,
+  send,
+  tunWrite,
+  count,
+};
+
+/** The names of `DataPlaneStats.drops`. */
+inline constexpr std::array<const char*, static_cast<std::size_t>(Drop::count)> kDropNames = {
+    "none",   "no-policy", "no-sa",        "held-overflow", "held-expired", "malformed", "unknown-spi",
+    "replay", "integrity", "padding",      "next-header",   "selector",     "dummy",     "sequence-exhausted",
+    "cipher", "keepalive", "ike-overflow", "ike-send",      "send",         "tun-write",
+};
+
+using DropCounters = std::array<std::uint64_t, static_cast<std::size_t>(Drop::count)>;
+
+/** Room that sealing needs before and after the inner packet. */
+inline constexpr std::size_t kHeadroom = 32;
+inline constexpr std::size_t kTailroom = 64;
+static_assert(kHeadroom >= kEspHeaderBytes + kMaxIvBytes);
+static_assert(kTailroom >= 15 + 2 + kMaxIcvBytes);
+
+struct Packet {
+  Packet() noexcept = default;
+  Packet(std::span<std::uint8_t> memory, std::size_t start, std::size_t length) noexcept
+      : slot(memory), offset(start), lengthBytes(length) {}
+
+  /** The slot: `offset + lengthBytes` never passes `slot.size()`. */
+  std::span<std::uint8_t> slot;
+  std::size_t offset = 0;
+  std::size_t lengthBytes = 0;
+  Drop drop = Drop::none;
+  /** Set by opening: the packet moved the replay window's upper edge. */
+  bool newest = false;
+  /** Where it came from, on its way in. */
+  Endpoint remote;
+  Address local;
+  PacketInfo info;
+
+  std::span<std::uint8_t> bytes() const noexcept { return slot.subspan(offset, lengthBytes); }
+};
+
+}  // namespace ike

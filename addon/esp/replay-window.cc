@@ -1,0 +1,84 @@
+// The window's bitmap and the guess of the high half.
+#include "esp/replay-window.h"
+
+#include <algorithm>
+
+namespace ike {
+namespace {
+
+constexpr std::uint64_t kWordBits = 64;
+/** With replay protection off, ESN still needs to know how far back a packet may be. */
+constexpr std::uint32_t kGuessPackets = 1024;
+
+/** One word more than the window has, so that the word being cleared never holds live bits (RFC 6479 §3); a
+ * power of two. */
+std::size_t wordsFor(std::uint32_t packets) noexcept {
+  std::size_t words = 1;
+  while (words * kWordBits < packets + kWordBits) words *= 2;
+  return words;
+}
+
+}  // namespace
+
+ReplayWindow::ReplayWindow(std::uint32_t packets, bool esn)
+    : packets_(std::min(packets, kMaxPackets)), esn_(esn), words_(wordsFor(packets_), 0) {}
+
+std::uint64_t& ReplayWindow::word(std::uint64_t sequence) noexcept {
+  return words_[(sequence / kWordBits) & (words_.size() - 1)];
+}
+
+const std::uint64_t& ReplayWindow::word(std::uint64_t sequence) const noexcept {
+  return words_[(sequence / kWordBits) & (words_.size() - 1)];
+}
+
+std::optional<std::uint64_t> ReplayWindow::complete(std::uint32_t low) const noexcept {
+  if (!esn_) return low;
+  const std::uint32_t window = packets_ == 0 ? kGuessPackets : packets_;
+  const auto topLow = static_cast<std::uint32_t>(top_);
+  auto high = static_cast<std::uint32_t>(top_ >> 32);
+  // The bottom of the window in 32-bit arithmetic. When it lies below zero the window spans two values of the
+  // high half.
+  const std::uint32_t bottom = topLow - window + 1;
+  if (topLow >= window - 1) {
+    if (low < bottom) {
+      if (high == UINT32_MAX) return std::nullopt;
+      high++;
+    }
+  } else if (low >= bottom) {
+    if (high == 0) return std::nullopt;
+    high--;
+  }
+  return static_cast<std::uint64_t>(high) << 32 | low;
+}
+
+bool ReplayWindow::fresh(std::uint64_t sequence) const noexcept {
+  if (packets_ == 0) return true;
+  // The first number sent is 1 (RFC 4303 §3.3.3).
+  if (sequence == 0) return false;
+  if (sequence > top_) return true;
+  if (top_ - sequence >= packets_) return false;
+  return (word(sequence) >> (sequence % kWordBits) & 1) == 0;
+}
+
+bool ReplayWindow::accept(std::uint64_t sequence) noexcept {
+  if (!fresh(sequence)) return false;
+  if (packets_ == 0) {
+    top_ = std::max(top_, sequence);
+    return true;
+  }
+  if (sequence > top_) {
+    const std::uint64_t ahead =
+        std::min<std::uint64_t>(sequence / kWordBits - top_ / kWordBits, words_.size());
+    for (std::uint64_t i = 1; i <= ahead; i++) word((top_ / kWordBits + i) * kWordBits) = 0;
+    top_ = sequence;
+  }
+  word(sequence) |= std::uint64_t{1} << (sequence % kWordBits);
+  return true;
+}
+
+void ReplayWindow::startAt(std::uint64_t top) noexcept {
+  std::fill(words_.begin(), words_.end(), 0);
+  top_ = top;
+}
+
+}  // namespace ike

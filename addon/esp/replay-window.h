@@ -1,0 +1,42 @@
+// The receiver's window of sequence numbers (RFC 4303 §3.4.3) with the bitmap of RFC 6479: a ring of words,
+// so that the window moves by clearing whole words. Extended sequence numbers are completed here too (RFC
+// 4303, Appendix A2).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace ike {
+
+class ReplayWindow {
+ public:
+  static constexpr std::uint32_t kMaxPackets = 4096;
+
+  /** `packets` 0: every number is fresh. */
+  ReplayWindow(std::uint32_t packets, bool esn);
+
+  /** The whole number of a packet, from the 32 bits in it; nothing when it can only be from before the
+   * beginning. */
+  std::optional<std::uint64_t> complete(std::uint32_t low) const noexcept;
+  /** Whether a packet of that number may still come. Cheap: before the ICV is checked. */
+  bool fresh(std::uint64_t sequence) const noexcept;
+  /** After the ICV was good: remembers the number. False when it was there already. */
+  bool accept(std::uint64_t sequence) noexcept;
+
+  /** The highest number accepted. */
+  std::uint64_t top() const noexcept { return top_; }
+  /** Continues a count that began elsewhere: nothing up to `top` is known to have come. */
+  void startAt(std::uint64_t top) noexcept;
+
+ private:
+  std::uint64_t& word(std::uint64_t sequence) noexcept;
+  const std::uint64_t& word(std::uint64_t sequence) const noexcept;
+
+  std::uint32_t packets_;
+  bool esn_;
+  std::uint64_t top_ = 0;
+  std::vector<std::uint64_t> words_;
+};
+
+}  // namespace ike

@@ -1,0 +1,26 @@
+// What `require('ike_native.node')` gives: the classes Engine and EspCodec, and the benchmark's baseline.
+#include <napi.h>
+
+#include <cstdlib>
+#include <mutex>
+
+#include "napi/baseline.h"
+#include "napi/codec-object.h"
+#include "napi/engine-object.h"
+
+namespace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  // process.exit() runs no hook of the main thread's environment; devices go by themselves, routing rules do
+  // not.
+  static std::once_flag once;
+  std::call_once(once, [] { std::atexit(ike::closeAllEngines); });
+  exports.Set("Engine", ike::EngineObject::define(env));
+  exports.Set("EspCodec", ike::CodecObject::define(env));
+  exports.Set("baselineGcm", Napi::Function::New<ike::baselineGcm>(env, "baselineGcm"));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, init)

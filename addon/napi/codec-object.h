@@ -1,0 +1,41 @@
+// The class `EspCodec`: one SA by itself, without sockets or threads, through the code that the worker uses.
+// For tests and benchmarks.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <optional>
+
+#include "esp/inbound-sa.h"
+#include "esp/outbound-sa.h"
+#include "esp/slots.h"
+
+namespace ike {
+
+class CodecObject : public Napi::ObjectWrap<CodecObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+
+  explicit CodecObject(const Napi::CallbackInfo& info);
+
+ private:
+  /** `(Uint8Array | string)[]`: what became of each packet, or the name of the cause of its drop. */
+  Napi::Value seal(const Napi::CallbackInfo& info);
+  Napi::Value open(const Napi::CallbackInfo& info);
+  /** The same packet many times, results thrown away. */
+  void sealRepeatedly(const Napi::CallbackInfo& info);
+  void openRepeatedly(const Napi::CallbackInfo& info);
+  Napi::Value counters(const Napi::CallbackInfo& info);
+
+  Napi::Value run(const Napi::CallbackInfo& info, bool sealing);
+  void repeat(const Napi::CallbackInfo& info, bool sealing);
+  void process(std::span<Packet*> packets, bool sealing) noexcept;
+  bool fits(const Napi::CallbackInfo& info, bool sealing) const;
+
+  std::unique_ptr<OutboundSa> outbound_;
+  std::unique_ptr<InboundSa> inbound_;
+  Slots slots_;
+};
+
+}  // namespace ike

@@ -1,0 +1,72 @@
+// A bound UDP socket that knows the local address of each datagram and sends from the one it is told
+// (IP_PKTINFO), in batches.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "cipher/suite.h"
+#include "net/address.h"
+#include "net/fd.h"
+#include "net/outcome.h"
+
+namespace ike {
+
+/** A datagram to send, or one received. */
+struct UdpDatagram {
+  std::span<std::uint8_t> data;
+  Endpoint remote;
+  /** Source of what is sent (unspecified: the kernel's choice), destination of what was received. */
+  Address local;
+  /** Sending: where the cause of failure goes; 0 when it was sent. */
+  int error = 0;
+};
+
+/** The kernel's structures for one batch, made once. */
+class UdpBatch {
+ public:
+  UdpBatch();
+
+  std::array<mmsghdr, kBatch> headers{};
+  std::array<iovec, kBatch> vectors{};
+  std::array<sockaddr_storage, kBatch> names{};
+  static constexpr std::size_t kControlBytes = 64;
+  struct alignas(cmsghdr) Control {
+    std::array<std::uint8_t, kControlBytes> bytes;
+  };
+  std::array<Control, kBatch> controls{};
+};
+
+class UdpSocket {
+ public:
+  /** Binds; port 0 takes a free one. `mark` keeps the socket's packets out of the gateway's routing table. */
+  static Outcome<UdpSocket> open(const Endpoint& local, std::uint32_t mark);
+
+  /** Reads what is there, up to `slots.size()` and `kBatch`; each datagram's `data` becomes the part of its
+   * slot that was filled. */
+  std::size_t receive(UdpBatch& batch, std::span<UdpDatagram> datagrams) const noexcept;
+  /** Sends all it can; those that failed have `error`. Where the socket's buffer is full, waits up to `waits`
+   * times. */
+  void send(UdpBatch& batch, std::span<UdpDatagram> datagrams, int waits) const noexcept;
+
+  int fd() const noexcept { return fd_.get(); }
+  /** With the port really bound. */
+  const Endpoint& local() const noexcept { return local_; }
+
+ private:
+  UdpSocket(Fd fd, const Endpoint& local) noexcept : fd_(std::move(fd)), local_(local) {}
+
+  Fd fd_;
+  Endpoint local_;
+};
+
+/** The address that packets to `remote` leave from, by the kernel's routes as the gateway's own sockets see
+ * them. */
+Outcome<Address> sourceAddressFor(const Endpoint& remote, std::uint32_t mark);
+
+}  // namespace ike

@@ -1,0 +1,315 @@
+// The engine driver: one native engine, seen as a DataPlane and as a Transport. Packets of traffic stay in C++; through here go
+// commands, datagrams of IKE, and rare events. Addresses are bytes below and text above.
+
+import { accessSync, constants, readFileSync } from 'node:fs';
+import type { Config } from '../../config/types.ts';
+import { type ErrorInfo, fail, ok, type Result, SystemError } from '../../errors.ts';
+import type { Datagram, Log } from '../../ike/runtime.ts';
+import { type Endpoint, formatAddress, parseAddress } from '../../net/address.ts';
+import type { Transport } from '../../net/transport.ts';
+import type {
+  DataPlane,
+  DataPlaneEvent,
+  DataPlaneStats,
+  Policy,
+  SaCounters,
+  SaParameters,
+} from '../data-plane.ts';
+import {
+  loadAddon,
+  type NativeDatagram,
+  type NativeEngine,
+  type NativeEvent,
+  type NativeSa,
+} from './native.ts';
+
+/** The capability that TUN devices, routes and marks need: CAP_NET_ADMIN. */
+const NET_ADMIN_BIT = 12n;
+const UNSPECIFIED: Readonly<Record<number, Uint8Array>> = { 4: new Uint8Array(4), 16: new Uint8Array(16) };
+
+/**
+ * Opens sockets, TUN device and routing rules, and starts the worker. Rejects with a SystemError: ERR_IKE_NO_ADDON, ERR_IKE_NO_TUN,
+ * ERR_IKE_TUN_IN_USE, ERR_IKE_PRIVILEGE, ERR_IKE_PORT_IN_USE, ERR_IKE_NO_ADDRESS, ERR_IKE_ROUTE or ERR_IKE_SYSTEM. The engine ends
+ * when both halves are closed, when the environment ends, and when the process exits.
+ *
+ * @param nowMs the runtime's clock, on which `SaCounters.lastUsedMs` is.
+ */
+export async function openEngine(
+  config: Config,
+  log: Log,
+  nowMs: () => number,
+): Promise<{ dataPlane: DataPlane; transport: Transport }> {
+  const { Engine } = loadAddon();
+  const addresses = config.listen.addresses.map(toBytes);
+  const inbox = new Inbox(log);
+  const native = systemErrors(
+    () =>
+      new Engine(
+        {
+          addresses,
+          port: config.listen.port,
+          nattPort: config.listen.nattPort,
+          tunName: config.tun.name,
+          mtu: config.tun.mtu,
+          installRoutes: config.routes.install,
+          table: config.routes.table,
+          priority: config.routes.priority,
+          mark: config.routes.mark,
+          heldPackets: config.limits.heldPackets,
+        },
+        (datagrams, events) => inbox.deliver(datagrams, events),
+      ),
+  );
+  for (const warning of native.warnings()) log.warn('engine-address-left-out', { reason: warning });
+  return {
+    dataPlane: new EngineDataPlane(native, inbox, nowMs),
+    transport: new EngineTransport(native, inbox),
+  };
+}
+
+/** Why the engine cannot work here, in words; undefined when nothing speaks against it. Opening may still fail (a port in use). */
+export function engineAvailable(): string | undefined {
+  try {
+    loadAddon();
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  if (!hasNetAdmin()) return "CAP_NET_ADMIN is missing; dataPlane 'portable' works without it";
+  try {
+    accessSync('/dev/net/tun', constants.R_OK | constants.W_OK);
+  } catch {
+    return "/dev/net/tun cannot be opened; dataPlane 'portable' needs no TUN device";
+  }
+  return undefined;
+}
+
+function hasNetAdmin(): boolean {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1];
+  // Where the kernel does not say, opening will.
+  return effective === undefined || ((BigInt(`0x${effective}`) >> NET_ADMIN_BIT) & 1n) === 1n;
+}
+
+/** What comes from the worker, on its way to whoever listens. A listener that throws must not stop the others. */
+class Inbox {
+  readonly #log: Log;
+  onDatagram: ((datagram: Datagram) => void) | undefined;
+  onEvent: ((event: DataPlaneEvent) => void) | undefined;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  deliver(datagrams: readonly NativeDatagram[], events: readonly NativeEvent[]): void {
+    for (const datagram of datagrams)
+      this.#guard(() =>
+        this.onDatagram?.({
+          local: { address: formatAddress(datagram.local), port: datagram.localPort },
+          remote: { address: formatAddress(datagram.remote), port: datagram.remotePort },
+          natt: datagram.natt,
+          data: datagram.data,
+        }),
+      );
+    for (const event of events) this.#guard(() => this.#event(event));
+  }
+
+  #event(event: NativeEvent): void {
+    switch (event.type) {
+      case 'acquire':
+        this.onEvent?.({ type: 'acquire', policyId: event.id, packet: event.packet });
+        break;
+      case 'expire':
+        this.onEvent?.({ type: 'expire', saId: event.id, hard: event.hard });
+        break;
+      case 'mapping': {
+        const remote = { address: formatAddress(event.remote), port: event.remotePort };
+        this.onEvent?.({ type: 'mapping', saId: event.id, remote });
+        break;
+      }
+      case 'tun-lost':
+        this.#log.error('engine-tun-lost', {
+          reason: 'somebody removed the TUN device; no traffic passes',
+        });
+        break;
+    }
+  }
+
+  #guard(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#log.error('engine-listener-failed', { error: String(error) });
+    }
+  }
+}
+
+class EngineDataPlane implements DataPlane {
+  readonly name = 'engine';
+  readonly udpEncapsulationOnly = true;
+  readonly #native: NativeEngine;
+  readonly #inbox: Inbox;
+  readonly #nowMs: () => number;
+  /** The last answer before the engine was closed. */
+  #lastStats: DataPlaneStats | undefined;
+
+  constructor(native: NativeEngine, inbox: Inbox, nowMs: () => number) {
+    this.#native = native;
+    this.#inbox = inbox;
+    this.#nowMs = nowMs;
+  }
+
+  get #closed(): boolean {
+    return this.#lastStats !== undefined;
+  }
+
+  onEvent(listener: (event: DataPlaneEvent) => void): void {
+    this.#inbox.onEvent = listener;
+  }
+
+  allocateSpi(done: (result: Result<number>) => void): void {
+    let spi = 0;
+    const error = this.#attempt(() => {
+      spi = this.#native.allocateSpi();
+    });
+    done(error === undefined ? ok(spi) : fail(error.code, error.message));
+  }
+
+  releaseSpi(spi: number): void {
+    if (!this.#closed) this.#native.releaseSpi(spi);
+  }
+
+  addSa(sa: SaParameters, done: (error?: ErrorInfo) => void): void {
+    if (sa.udpEncapsulation) done(this.#attempt(() => this.#native.addSa(nativeSa(sa))));
+    else done({ code: 'ERR_IKE_UNSUPPORTED', message: 'the engine carries ESP in UDP only' });
+  }
+
+  updateSa(id: number, path: { readonly local: Endpoint; readonly remote: Endpoint }): void {
+    if (!this.#closed) this.#native.updateSa(id, nativeEndpoint(path.local), nativeEndpoint(path.remote));
+  }
+
+  deleteSa(id: number): void {
+    if (!this.#closed) this.#native.deleteSa(id);
+  }
+
+  querySa(id: number): SaCounters | undefined {
+    const counters = this.#closed ? undefined : this.#native.querySa(id);
+    if (counters === undefined) return undefined;
+    const { idleMs, ...rest } = counters;
+    // At least 1: zero means that there was no packet.
+    return { ...rest, lastUsedMs: idleMs < 0 ? 0 : Math.max(1, this.#nowMs() - idleMs) };
+  }
+
+  addPolicy(policy: Policy, done: (error?: ErrorInfo) => void): void {
+    done(this.#attempt(() => this.#native.addPolicy(policy)));
+  }
+
+  deletePolicy(id: number): void {
+    if (!this.#closed) this.#native.deletePolicy(id);
+  }
+
+  stats(): DataPlaneStats {
+    return this.#lastStats ?? this.#native.stats();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#lastStats = this.#native.stats();
+    this.#inbox.onEvent = undefined;
+    this.#native.closeTunnel();
+  }
+
+  /** A command's failure as a value. */
+  #attempt(command: () => void): ErrorInfo | undefined {
+    if (this.#closed) return { code: 'ERR_IKE_CLOSED', message: 'the data plane is closed' };
+    try {
+      command();
+      return undefined;
+    } catch (error) {
+      return errorInfo(error);
+    }
+  }
+}
+
+class EngineTransport implements Transport {
+  readonly ports: { readonly ike: number; readonly natt: number };
+  readonly #native: NativeEngine;
+  readonly #inbox: Inbox;
+  #closed = false;
+
+  constructor(native: NativeEngine, inbox: Inbox) {
+    this.#native = native;
+    this.#inbox = inbox;
+    this.ports = Object.freeze(native.ports());
+  }
+
+  onDatagram(listener: (datagram: Datagram) => void): void {
+    this.#inbox.onDatagram = listener;
+  }
+
+  send(datagram: Datagram): void {
+    if (this.#closed) return;
+    const remote = toBytes(datagram.remote.address);
+    const local = parseAddress(datagram.local.address) ?? UNSPECIFIED[remote.length];
+    this.#native.send(local, remote, datagram.remote.port, datagram.natt, datagram.data);
+  }
+
+  async localAddressFor(remote: Endpoint): Promise<string> {
+    if (this.#closed) throw new SystemError('ERR_IKE_CLOSED', 'the transport is closed');
+    return systemErrors(() =>
+      formatAddress(this.#native.localAddressFor(toBytes(remote.address), remote.port)),
+    );
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#inbox.onDatagram = undefined;
+    this.#native.closeSockets();
+  }
+}
+
+/** SaParameters in the form that the addon reads. */
+export function nativeSa(sa: SaParameters): NativeSa {
+  return {
+    id: sa.id,
+    direction: sa.direction,
+    spi: sa.spi,
+    policyId: sa.policyId,
+    local: nativeEndpoint(sa.local),
+    remote: nativeEndpoint(sa.remote),
+    encryption: sa.encryption.id,
+    encryptionKey: sa.encryptionKey,
+    integrity: sa.integrity?.id ?? 0,
+    integrityKey: sa.integrityKey ?? new Uint8Array(),
+    esn: sa.esn,
+    replayWindow: sa.replayWindow,
+    localTs: sa.localTs,
+    remoteTs: sa.remoteTs,
+  };
+}
+
+function nativeEndpoint(endpoint: Endpoint): { address: Uint8Array; port: number } {
+  return { address: toBytes(endpoint.address), port: endpoint.port };
+}
+
+function toBytes(address: string): Uint8Array {
+  const bytes = parseAddress(address);
+  if (bytes === undefined) throw new SystemError('ERR_IKE_NO_ADDRESS', `not an IP address: ${address}`);
+  return bytes;
+}
+
+/** Runs a native call; its failure becomes the error class of the public API. */
+function systemErrors<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof SystemError) throw error;
+    const { code, message } = errorInfo(error);
+    throw new SystemError(code, message, { cause: error });
+  }
+}
+
+function errorInfo(error: unknown): ErrorInfo {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'ERR_IKE_SYSTEM';
+  return { code, message: error instanceof Error ? error.message : String(error) };
+}

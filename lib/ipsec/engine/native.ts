@@ -1,0 +1,173 @@
+// The addon as TypeScript sees it, and the search for its file: the path in IKE_NATIVE_ADDON, a prebuilt one for this platform,
+// the local build. What addon/napi/ exports is typed here and nowhere else.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SystemError } from '../../errors.ts';
+import type { PacketSummary } from '../data-plane.ts';
+import type { TrafficSelector } from '../selector.ts';
+
+/** Compiled, this file lies in dist/lib/ipsec/engine/, in a checkout as in the published package. */
+const PACKAGE_ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+
+/** All addresses are 4 or 16 bytes in network order. Wrong arguments throw with `code` ERR_IKE_ARGUMENT. */
+export interface NativeAddon {
+  readonly Engine: new (config: NativeConfig, callback: NativeCallback) => NativeEngine;
+  /** One SA without sockets; `sequenceHigh` and `sequenceLow`: the last number used. */
+  readonly EspCodec: new (
+    sa: NativeSa,
+    sequenceHigh?: number,
+    sequenceLow?: number,
+  ) => NativeEspCodec;
+  /** AES-GCM with a context made for each packet, for benchmarks: 12-byte nonce, 8 bytes of AAD. */
+  baselineGcm(key: Uint8Array, packet: Uint8Array, rounds: number, seal: boolean): void;
+}
+
+export interface NativeConfig {
+  readonly addresses: readonly Uint8Array[];
+  readonly port: number;
+  readonly nattPort: number;
+  readonly tunName: string;
+  readonly mtu: number;
+  readonly installRoutes: boolean;
+  readonly table: number;
+  readonly priority: number;
+  readonly mark: number;
+  readonly heldPackets: number;
+}
+
+export type NativeCallback = (datagrams: readonly NativeDatagram[], events: readonly NativeEvent[]) => void;
+
+export interface NativeDatagram {
+  readonly local: Uint8Array;
+  readonly localPort: number;
+  readonly remote: Uint8Array;
+  readonly remotePort: number;
+  readonly natt: boolean;
+  readonly data: Uint8Array;
+}
+
+export type NativeEvent =
+  | { readonly type: 'acquire'; readonly id: number; readonly packet: PacketSummary }
+  | { readonly type: 'expire'; readonly id: number; readonly hard: boolean }
+  | {
+      readonly type: 'mapping';
+      readonly id: number;
+      readonly remote: Uint8Array;
+      readonly remotePort: number;
+    }
+  /** The device was removed by somebody else. */
+  | { readonly type: 'tun-lost'; readonly id: number };
+
+export interface NativeEndpoint {
+  readonly address: Uint8Array;
+  readonly port: number;
+}
+
+export interface NativeSa {
+  readonly id: number;
+  readonly direction: 'in' | 'out';
+  readonly spi: number;
+  readonly policyId: number;
+  readonly local: NativeEndpoint;
+  readonly remote: NativeEndpoint;
+  /** IKEv2 transform ids. */
+  readonly encryption: number;
+  readonly encryptionKey: Uint8Array;
+  /** 0 and an empty key with an AEAD. */
+  readonly integrity: number;
+  readonly integrityKey: Uint8Array;
+  readonly esn: boolean;
+  readonly replayWindow: number;
+  readonly localTs: readonly TrafficSelector[];
+  readonly remoteTs: readonly TrafficSelector[];
+}
+
+export interface NativePolicy {
+  readonly id: number;
+  readonly kind: 'protect' | 'trap';
+  readonly priority: number;
+  readonly localTs: readonly TrafficSelector[];
+  readonly remoteTs: readonly TrafficSelector[];
+}
+
+export interface NativeSaCounters {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly sequence: number;
+  readonly replayDrops: number;
+  readonly integrityDrops: number;
+  readonly selectorDrops: number;
+  /** Since the last packet; -1: there was none. */
+  readonly idleMs: number;
+}
+
+export interface NativeStats {
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly drops: Record<string, number>;
+}
+
+/** Throws errors with a `code` of its own where a command fails, ERR_IKE_CLOSED after the last half was closed. */
+export interface NativeEngine {
+  ports(): { ike: number; natt: number };
+  /** Wildcard addresses that the host cannot bind. */
+  warnings(): string[];
+  send(local: Uint8Array, remote: Uint8Array, remotePort: number, natt: boolean, data: Uint8Array): void;
+  localAddressFor(remote: Uint8Array, port: number): Uint8Array;
+  allocateSpi(): number;
+  releaseSpi(spi: number): void;
+  addSa(sa: NativeSa): void;
+  updateSa(id: number, local: NativeEndpoint, remote: NativeEndpoint): void;
+  deleteSa(id: number): void;
+  querySa(id: number): NativeSaCounters | undefined;
+  addPolicy(policy: NativePolicy): void;
+  deletePolicy(id: number): void;
+  stats(): NativeStats;
+  closeTunnel(): void;
+  closeSockets(): void;
+}
+
+export interface NativeEspCodec {
+  /** For each packet what became of it, or the name of the cause of its drop. */
+  seal(packets: readonly Uint8Array[]): (Uint8Array | string)[];
+  open(packets: readonly Uint8Array[]): (Uint8Array | string)[];
+  /** The same packet `rounds` times in batches, results thrown away; throws at the first drop. */
+  sealRepeatedly(packet: Uint8Array, rounds: number): void;
+  openRepeatedly(packet: Uint8Array, rounds: number): void;
+  counters(): Omit<NativeSaCounters, 'idleMs'>;
+}
+
+/** Where the addon may lie, best first. */
+export function addonPaths(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): readonly string[] {
+  const given = environment['IKE_NATIVE_ADDON'];
+  if (given !== undefined && given !== '') return [given];
+  return [
+    join(PACKAGE_ROOT, 'prebuilds', `${process.platform}-${process.arch}`, 'ike_native.node'),
+    join(PACKAGE_ROOT, 'build', 'Release', 'ike_native.node'),
+  ];
+}
+
+/** Loads the addon. Throws a SystemError with `code` ERR_IKE_NO_ADDON that says where it was looked for and why it did not load. */
+export function loadAddon(): NativeAddon {
+  const paths = addonPaths();
+  const path = paths.find((candidate) => existsSync(candidate));
+  const advice =
+    "Build it with 'npm rebuild ike-native' (needs g++, make and python3), or use dataPlane 'portable'";
+  if (path === undefined)
+    throw new SystemError('ERR_IKE_NO_ADDON', `the C++ engine is not there: ${paths.join(', ')}. ${advice}`);
+  try {
+    // Not require(): that would run a file without the suffix .node as JavaScript.
+    const loaded: { exports: unknown } = { exports: {} };
+    process.dlopen(loaded, path);
+    return loaded.exports as NativeAddon;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SystemError('ERR_IKE_NO_ADDON', `${path} does not load: ${reason}. ${advice}`, { cause });
+  }
+}

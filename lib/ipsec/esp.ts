@@ -1,0 +1,221 @@
+// ESP in tunnel mode (RFC 4303) over the `Crypto` interface, without sockets, clocks or tables: one sender for an outbound SA,
+// one receiver for an inbound one.
+// Out: padding and trailer, the next sequence number, IV, encryption, check value.
+// In: lengths, replay check, check value, decryption, window update, padding, inner version, selectors.
+
+import { concat, equalConstantTime, readUint32, uint32, uint64 } from '../bytes.ts';
+import type { Crypto } from '../crypto/provider.ts';
+import type { SaParameters } from './data-plane.ts';
+import { type InnerPacket, readPacket } from './packet.ts';
+import { matchesSelectors } from './policy-table.ts';
+import { MAX_EXTENDED_SEQUENCE, MAX_SEQUENCE, ReplayWindow } from './replay-window.ts';
+import { copySa, wipeSa } from './spi-table.ts';
+
+const NEXT_IPV4 = 4;
+const NEXT_IPV6 = 41;
+const NO_NEXT_HEADER = 59;
+const HEADER_BYTES = 8;
+const TRAILER_BYTES = 2;
+/** The share of the sequence numbers that is used before a successor is asked for. */
+const SOFT_SHARE = 15 / 16;
+const NOTHING = new Uint8Array(0);
+
+/** The first half of an outbound SA's work. */
+export class EspSender {
+  readonly #crypto: Crypto;
+  readonly #sa: SaParameters;
+  readonly #random: (lengthBytes: number) => Uint8Array;
+  readonly #lastSequence: number;
+  #sequence: number;
+
+  /** Copies the keys. `usedSequence` is the number that counts as sent already: 0 for a new SA. */
+  constructor(
+    crypto: Crypto,
+    sa: SaParameters,
+    random: (lengthBytes: number) => Uint8Array,
+    usedSequence = 0,
+  ) {
+    this.#crypto = crypto;
+    this.#sa = copySa(sa);
+    this.#random = random;
+    this.#lastSequence = sa.esn ? MAX_EXTENDED_SEQUENCE : MAX_SEQUENCE;
+    this.#sequence = usedSequence;
+  }
+
+  /** The last sequence number that was used. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** `soft`: few numbers are left. `hard`: none is (RFC 4303 §3.3.3: the counter never cycles). */
+  get wear(): 'none' | 'soft' | 'hard' {
+    if (this.#sequence >= this.#lastSequence) return 'hard';
+    return this.#sequence >= this.#lastSequence * SOFT_SHARE ? 'soft' : 'none';
+  }
+
+  /** The length of the ESP packet that an inner packet of `innerBytes` becomes. */
+  sealedBytes(innerBytes: number): number {
+    const { encryption, integrity } = this.#sa;
+    const icvBytes = integrity?.icvBytes ?? encryption.icvBytes;
+    return (
+      HEADER_BYTES + encryption.ivBytes + innerBytes + this.#padBytes(innerBytes) + TRAILER_BYTES + icvBytes
+    );
+  }
+
+  /** Makes the ESP packet of an inner packet; undefined when the sequence numbers are spent. */
+  seal(inner: Uint8Array, version: 4 | 6): Uint8Array | undefined {
+    if (this.#sequence >= this.#lastSequence) return undefined;
+    const sequence = ++this.#sequence;
+    const { encryption, encryptionKey, esn, spi } = this.#sa;
+    const header = concat(uint32(spi), uint32(sequence % 2 ** 32));
+    const high = esn ? uint32(Math.floor(sequence / 2 ** 32)) : NOTHING;
+    const plaintext = this.#withTrailer(inner, version === 4 ? NEXT_IPV4 : NEXT_IPV6);
+    if (encryption.icvBytes > 0) {
+      // The counter itself is the IV: unique under the key, as RFC 4106 §3.1 demands.
+      const iv = uint64(BigInt(sequence));
+      const aad = additionalData(header, high);
+      return concat(header, iv, this.#crypto.aeadSeal(encryption, encryptionKey, iv, aad, plaintext));
+    }
+    const iv = this.#random(encryption.ivBytes);
+    const ciphertext = this.#crypto.encrypt(encryption, encryptionKey, iv, plaintext);
+    const icv = checkValue(this.#crypto, this.#sa, header, iv, ciphertext, high);
+    return concat(header, iv, ciphertext, icv);
+  }
+
+  /** Overwrites the keys; nothing can be sealed afterwards. */
+  close(): void {
+    this.#sequence = this.#lastSequence;
+    wipeSa(this.#sa);
+  }
+
+  /** At least 4-byte alignment of the trailer's end, more where the cipher has blocks (RFC 4303 §2.4). */
+  #padBytes(innerBytes: number): number {
+    const align = Math.max(4, this.#sa.encryption.blockBytes);
+    return (align - ((innerBytes + TRAILER_BYTES) % align)) % align;
+  }
+
+  #withTrailer(inner: Uint8Array, nextHeader: number): Uint8Array {
+    const padBytes = this.#padBytes(inner.length);
+    const out = new Uint8Array(inner.length + padBytes + TRAILER_BYTES);
+    out.set(inner);
+    for (let i = 0; i < padBytes; i++) out[inner.length + i] = i + 1;
+    out[out.length - 2] = padBytes;
+    out[out.length - 1] = nextHeader;
+    return out;
+  }
+}
+
+/** Why an inbound packet was dropped. */
+export type EspDrop = 'malformed' | 'replay' | 'integrity' | 'selector';
+
+/** What became of an inbound ESP packet. `moved`: it was authenticated and is the newest of its SA. */
+export type EspOpened =
+  | { readonly kind: 'packet'; readonly packet: Uint8Array; readonly moved: boolean }
+  /** Traffic-flow padding that means nothing (RFC 4303 §2.6). */
+  | { readonly kind: 'dummy'; readonly moved: boolean }
+  | { readonly kind: 'drop'; readonly cause: EspDrop; readonly moved: boolean };
+
+/** The work of an inbound SA. */
+export class EspReceiver {
+  readonly #crypto: Crypto;
+  readonly #sa: SaParameters;
+  readonly #window: ReplayWindow;
+  #closed = false;
+
+  /** Copies the keys. `seenSequence` counts as received already: 0 for a new SA. */
+  constructor(crypto: Crypto, sa: SaParameters, seenSequence = 0) {
+    this.#crypto = crypto;
+    this.#sa = copySa(sa);
+    this.#window = new ReplayWindow(sa.replayWindow, sa.esn, seenSequence);
+  }
+
+  /** The highest sequence number that was accepted. */
+  get sequence(): number {
+    return this.#window.top;
+  }
+
+  /** Takes an ESP packet, SPI first. */
+  open(esp: Uint8Array): EspOpened {
+    const { encryption, integrity } = this.#sa;
+    const icvBytes = integrity?.icvBytes ?? encryption.icvBytes;
+    const bodyBytes = esp.length - HEADER_BYTES - encryption.ivBytes - icvBytes;
+    if (this.#closed || bodyBytes < TRAILER_BYTES || bodyBytes % encryption.blockBytes !== 0)
+      return drop('malformed');
+    const sequence = this.#window.locate(readUint32(esp, 4));
+    // Cheap first: a replay costs no cryptography (RFC 4303 §3.4.3).
+    if (sequence === undefined || !this.#window.check(sequence)) return drop('replay');
+    const plaintext = this.#decrypt(esp, sequence, icvBytes);
+    if (plaintext === undefined) return drop('integrity');
+    const moved = this.#window.accept(sequence);
+    const nextHeader = plaintext[plaintext.length - 1];
+    const payload = withoutPadding(plaintext);
+    if (payload === undefined) return drop('malformed', moved);
+    if (nextHeader === NO_NEXT_HEADER) return { kind: 'dummy', moved };
+    const inner = readPacket(payload);
+    if (inner === undefined || nextHeader !== (inner.version === 4 ? NEXT_IPV4 : NEXT_IPV6))
+      return drop('malformed', moved);
+    if (!this.#admits(inner)) return drop('selector', moved);
+    // What follows the packet is traffic-flow padding (RFC 4303 §2.7).
+    return { kind: 'packet', packet: payload.subarray(0, inner.lengthBytes), moved };
+  }
+
+  /** Overwrites the keys; everything is dropped afterwards. */
+  close(): void {
+    this.#closed = true;
+    wipeSa(this.#sa);
+  }
+
+  /** RFC 4301 §5.2: what comes out of an SA must be what the SA is for. */
+  #admits(inner: InnerPacket): boolean {
+    return matchesSelectors(inner, this.#sa.remoteTs, this.#sa.localTs);
+  }
+
+  #decrypt(esp: Uint8Array, sequence: number, icvBytes: number): Uint8Array | undefined {
+    const { encryption, encryptionKey, esn } = this.#sa;
+    const bodyAt = HEADER_BYTES + encryption.ivBytes;
+    const header = esp.subarray(0, HEADER_BYTES);
+    const iv = esp.subarray(HEADER_BYTES, bodyAt);
+    const high = esn ? uint32(Math.floor(sequence / 2 ** 32)) : NOTHING;
+    if (encryption.icvBytes > 0)
+      return this.#crypto.aeadOpen(
+        encryption,
+        encryptionKey,
+        iv,
+        additionalData(header, high),
+        esp.subarray(bodyAt),
+      );
+    const icvAt = esp.length - icvBytes;
+    const ciphertext = esp.subarray(bodyAt, icvAt);
+    const expected = checkValue(this.#crypto, this.#sa, header, iv, ciphertext, high);
+    if (!equalConstantTime(expected, esp.subarray(icvAt))) return undefined;
+    return this.#crypto.decrypt(encryption, encryptionKey, iv, ciphertext);
+  }
+}
+
+/** SPI and sequence number, the whole 64 bits of it where it is extended (RFC 4106 §5). */
+function additionalData(header: Uint8Array, high: Uint8Array): Uint8Array {
+  return high.length === 0 ? header : concat(header.subarray(0, 4), high, header.subarray(4));
+}
+
+/** A separate algorithm covers the packet and behind it the upper half of the number, which is not sent (RFC 4303 §2.2.1). */
+function checkValue(
+  crypto: Crypto,
+  { integrity, integrityKey }: SaParameters,
+  ...data: readonly Uint8Array[]
+): Uint8Array {
+  if (integrity === undefined || integrityKey === undefined) throw new TypeError('an SA without integrity');
+  return crypto.integrity(integrity, integrityKey, ...data);
+}
+
+/** The payload before padding, pad length and next header; undefined unless the padding counts 1, 2, 3 (RFC 4303 §2.4). */
+function withoutPadding(plaintext: Uint8Array): Uint8Array | undefined {
+  const padBytes = plaintext[plaintext.length - 2];
+  const payloadBytes = plaintext.length - TRAILER_BYTES - padBytes;
+  if (payloadBytes < 0) return undefined;
+  for (let i = 0; i < padBytes; i++) if (plaintext[payloadBytes + i] !== i + 1) return undefined;
+  return plaintext.subarray(0, payloadBytes);
+}
+
+function drop(cause: EspDrop, moved = false): EspOpened {
+  return { kind: 'drop', cause, moved };
+}

@@ -1,0 +1,277 @@
+// The portable data plane: ESP in JavaScript and WASM on the event loop, for hosts without the addon or the privilege it needs.
+// The program takes the place of the TUN device. Out: sendPacket() reads the inner packet, finds its policy and SA, seals it and
+// hands it to `transmit`. In: receive() finds the SA by SPI, opens the packet and hands it to the packet listener.
+
+import { readUint32 } from '../../bytes.ts';
+import type { ErrorInfo, Result } from '../../errors.ts';
+import { type Endpoint, sameEndpoint } from '../../net/address.ts';
+import type {
+  DataPlane,
+  DataPlaneEvent,
+  DataPlaneStats,
+  Policy,
+  SaCounters,
+  SaParameters,
+} from '../data-plane.ts';
+import { EspReceiver } from '../esp.ts';
+import { type InnerPacket, readPacket } from '../packet.ts';
+import { matchesSelectors, PolicyTable } from '../policy-table.ts';
+import { checkSa, SpiTable } from '../spi-table.ts';
+import { HeldPackets } from './held-packets.ts';
+import { OutboundSa, type PortableParts } from './outbound-sa.ts';
+
+const MAX_SAS = 65536;
+const MAX_POLICIES = 65536;
+
+/** What became of a packet: sealed and given to the network, waiting for an SA, or dropped (see `stats().drops`). */
+export type SendOutcome = 'sent' | 'held' | 'dropped';
+
+/** Why the portable plane drops packets: the keys of `stats().drops`. */
+export type DropCause =
+  | 'malformed'
+  | 'no-policy'
+  | 'no-sa'
+  | 'selector'
+  | 'replay'
+  | 'integrity'
+  | 'expired'
+  | 'too-big'
+  | 'held-overflow'
+  | 'held-timeout';
+
+interface InboundSa {
+  readonly id: number;
+  readonly spi: number;
+  readonly receiver: EspReceiver;
+  remote: Endpoint;
+  /** The new address that the negotiation has been told of. */
+  reported: Endpoint | undefined;
+  packets: number;
+  bytes: number;
+  lastUsedMs: number;
+  readonly drops: Record<'replay' | 'integrity' | 'selector' | 'malformed', number>;
+}
+
+export class PortableDataPlane implements DataPlane {
+  readonly name = 'portable';
+  readonly udpEncapsulationOnly = true;
+  readonly #parts: PortableParts;
+  readonly #spis: SpiTable;
+  readonly #inbound = new Map<number, InboundSa>();
+  readonly #outbound = new Map<number, OutboundSa>();
+  /** The outbound SAs of each policy, oldest first. */
+  readonly #byPolicy = new Map<number, OutboundSa[]>();
+  readonly #policies = new PolicyTable();
+  readonly #held: HeldPackets;
+  readonly #drops = new Map<DropCause, number>();
+  readonly #totals = { packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0 };
+  #listener: (event: DataPlaneEvent) => void = () => {};
+  #packetListener: (packet: Uint8Array, saId: number) => void = () => {};
+
+  constructor(parts: PortableParts) {
+    this.#parts = parts;
+    this.#spis = new SpiTable((lengthBytes) => parts.random(lengthBytes));
+    this.#held = new HeldPackets(parts.heldPackets, (cause, packets) => this.#count(cause, packets));
+  }
+
+  /** Where inner packets from the peers go, with the id of the SA that they came by. Set once, before anything else. */
+  onPacket(listener: (packet: Uint8Array, saId: number) => void): void {
+    this.#packetListener = listener;
+  }
+
+  onEvent(listener: (event: DataPlaneEvent) => void): void {
+    this.#listener = listener;
+  }
+
+  /**
+   * Sends an inner IPv4 or IPv6 packet by the SA of the policy that it matches. With `policyId` only by that policy, whose
+   * selectors it must match. Never throws, whatever the bytes are. The packet is not kept.
+   */
+  sendPacket(packet: Uint8Array, policyId?: number): SendOutcome {
+    const inner = readPacket(packet);
+    if (inner === undefined) return this.#drop('malformed');
+    const policy = policyId === undefined ? this.#policies.find(inner) : this.#policies.get(policyId);
+    if (policy === undefined) return this.#drop('no-policy');
+    if (policyId !== undefined && !matchesSelectors(inner, policy.localTs, policy.remoteTs))
+      return this.#drop('selector');
+    const sa = this.#byPolicy.get(policy.id)?.findLast((candidate) => candidate.takes(inner));
+    if (sa !== undefined) return this.#sendBy(sa, packet, inner);
+    if (policy.kind === 'protect') return this.#drop('no-sa');
+    const { held, ask } = this.#held.hold(policy.id, { bytes: packet, inner }, this.#parts.nowMs());
+    if (ask) this.#listener({ type: 'acquire', policyId: policy.id, packet: inner.summary });
+    return held ? 'held' : 'dropped';
+  }
+
+  /** Takes an ESP packet that came in UDP, SPI first. Hostile bytes are counted, never thrown. */
+  receive(remote: Endpoint, esp: Uint8Array): void {
+    if (esp.length < 8) {
+      this.#count('malformed');
+      return;
+    }
+    const sa = this.#inbound.get(this.#spis.owner(readUint32(esp)) ?? -1);
+    if (sa === undefined) {
+      this.#count('no-sa');
+      return;
+    }
+    const opened = sa.receiver.open(esp);
+    if (opened.kind === 'drop') {
+      this.#count(opened.cause);
+      sa.drops[opened.cause]++;
+    } else {
+      sa.lastUsedMs = this.#parts.nowMs();
+    }
+    if (opened.kind === 'packet') {
+      sa.packets++;
+      sa.bytes += opened.packet.length;
+      this.#totals.packetsIn++;
+      this.#totals.bytesIn += opened.packet.length;
+    }
+    if (opened.moved) this.#followPeer(sa, remote);
+    if (opened.kind === 'packet') this.#packetListener(opened.packet, sa.id);
+  }
+
+  allocateSpi(done: (result: Result<number>) => void): void {
+    done(this.#spis.reserve());
+  }
+
+  releaseSpi(spi: number): void {
+    this.#spis.release(spi);
+  }
+
+  addSa(sa: SaParameters, done: (error?: ErrorInfo) => void): void {
+    const error = this.#addSa(sa);
+    done(error);
+    if (error !== undefined || sa.direction !== 'out') return;
+    const added = this.#outbound.get(sa.id);
+    if (added === undefined) return;
+    for (const held of this.#held.release((inner) => added.takes(inner), this.#parts.nowMs()))
+      this.#sendBy(added, held.bytes, held.inner);
+  }
+
+  updateSa(id: number, path: { readonly local: Endpoint; readonly remote: Endpoint }): void {
+    const inbound = this.#inbound.get(id);
+    if (inbound !== undefined) {
+      inbound.remote = path.remote;
+      inbound.reported = undefined;
+    }
+    this.#outbound.get(id)?.move(path.local, path.remote);
+  }
+
+  deleteSa(id: number): void {
+    const inbound = this.#inbound.get(id);
+    if (inbound !== undefined) {
+      this.#inbound.delete(id);
+      this.#spis.remove(inbound.spi);
+      inbound.receiver.close();
+    }
+    const outbound = this.#outbound.get(id);
+    if (outbound !== undefined) {
+      this.#outbound.delete(id);
+      const others = (this.#byPolicy.get(outbound.policyId) ?? []).filter((other) => other !== outbound);
+      if (others.length > 0) this.#byPolicy.set(outbound.policyId, others);
+      else this.#byPolicy.delete(outbound.policyId);
+      outbound.close();
+    }
+  }
+
+  querySa(id: number): SaCounters | undefined {
+    const sa = this.#inbound.get(id);
+    if (sa === undefined) return this.#outbound.get(id)?.counters();
+    return {
+      packets: sa.packets,
+      bytes: sa.bytes,
+      sequence: sa.receiver.sequence,
+      lastUsedMs: sa.lastUsedMs,
+      replayDrops: sa.drops.replay,
+      integrityDrops: sa.drops.integrity,
+      selectorDrops: sa.drops.selector,
+    };
+  }
+
+  addPolicy(policy: Policy, done: (error?: ErrorInfo) => void): void {
+    if (this.#policies.size >= MAX_POLICIES)
+      done({ code: 'table-full', message: `${MAX_POLICIES} policies are installed` });
+    else if (!this.#policies.add(policy))
+      done({ code: 'duplicate', message: `policy ${policy.id} is there already` });
+    else done();
+  }
+
+  deletePolicy(id: number): void {
+    this.#policies.delete(id);
+    this.#held.forget(id);
+  }
+
+  stats(): DataPlaneStats {
+    return { ...this.#totals, drops: Object.fromEntries(this.#drops) };
+  }
+
+  async close(): Promise<void> {
+    for (const id of [...this.#inbound.keys(), ...this.#outbound.keys()]) this.deleteSa(id);
+    this.#policies.clear();
+    this.#spis.clear();
+    this.#held.clear();
+  }
+
+  #addSa(sa: SaParameters): ErrorInfo | undefined {
+    const problem = checkSa(sa);
+    if (problem !== undefined) return problem;
+    if (!sa.udpEncapsulation)
+      return { code: 'bad-sa', message: 'the portable data plane carries ESP in UDP only' };
+    if (this.#inbound.has(sa.id) || this.#outbound.has(sa.id))
+      return { code: 'duplicate', message: `SA ${sa.id} is there already` };
+    if (this.#inbound.size + this.#outbound.size >= MAX_SAS)
+      return { code: 'table-full', message: `${MAX_SAS} SAs are installed` };
+    if (sa.direction === 'out') {
+      const added = new OutboundSa(this.#parts, sa);
+      this.#outbound.set(sa.id, added);
+      this.#byPolicy.set(sa.policyId, [...(this.#byPolicy.get(sa.policyId) ?? []), added]);
+      return undefined;
+    }
+    if (!this.#spis.install(sa.spi, sa.id))
+      return { code: 'duplicate', message: 'another inbound SA has this SPI' };
+    this.#inbound.set(sa.id, {
+      id: sa.id,
+      spi: sa.spi,
+      receiver: new EspReceiver(this.#parts.crypto, sa),
+      remote: sa.remote,
+      reported: undefined,
+      packets: 0,
+      bytes: 0,
+      lastUsedMs: 0,
+      drops: { replay: 0, integrity: 0, selector: 0, malformed: 0 },
+    });
+    return undefined;
+  }
+
+  #sendBy(sa: OutboundSa, packet: Uint8Array, inner: InnerPacket): SendOutcome {
+    // What follows the packet that the header announces is no part of it.
+    const { outcome, expire } = sa.send(packet.subarray(0, inner.lengthBytes), inner.version);
+    if (outcome !== 'sent') this.#count(outcome);
+    else {
+      this.#totals.packetsOut++;
+      this.#totals.bytesOut += inner.lengthBytes;
+    }
+    if (expire !== undefined) this.#listener({ type: 'expire', saId: sa.id, hard: expire === 'hard' });
+    return outcome === 'sent' ? 'sent' : 'dropped';
+  }
+
+  /** Tells of a new outer address, each one once (RFC 7296 §2.23); the negotiation decides what moves. */
+  #followPeer(sa: InboundSa, remote: Endpoint): void {
+    if (sameEndpoint(remote, sa.remote)) {
+      sa.reported = undefined;
+      return;
+    }
+    if (sa.reported !== undefined && sameEndpoint(remote, sa.reported)) return;
+    sa.reported = remote;
+    this.#listener({ type: 'mapping', saId: sa.id, remote });
+  }
+
+  #drop(cause: DropCause): 'dropped' {
+    this.#count(cause);
+    return 'dropped';
+  }
+
+  #count(cause: DropCause, packets = 1): void {
+    this.#drops.set(cause, (this.#drops.get(cause) ?? 0) + packets);
+  }
+}

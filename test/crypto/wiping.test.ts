@@ -1,0 +1,108 @@
+// What stays in WASM memory after a call: nothing. Every byte below the module's constants is looked at, and they must all be zero.
+
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { algorithm } from '../../lib/crypto/algorithms.ts';
+import { runKeyExchange } from '../../lib/crypto/key-exchange.ts';
+import { createCrypto } from '../../lib/crypto/symmetric.ts';
+import { take, wasm } from '../../lib/crypto/wasm.ts';
+import { exactBytes } from './vectors.ts';
+
+const crypto = createCrypto();
+const { at, bytes } = wasm();
+/** Inputs, outputs and working values all lie before this. */
+const END = at.DATA + at.DATA_MAX;
+
+/** Where something was left, as ranges of addresses. */
+function traces(): string[] {
+  const found: string[] = [];
+  for (let place = 0; place < END; place++) {
+    if (bytes[place] === 0) continue;
+    const from = place;
+    while (place < END && bytes[place] !== 0) place++;
+    found.push(`0x${from.toString(16)}-0x${place.toString(16)}`);
+  }
+  return found;
+}
+
+afterEach(() => bytes.fill(0, 0, END));
+
+test('the look at the memory finds a key that lies there', () => {
+  assert.deepEqual(traces(), []);
+  bytes.set([1, 2, 3], at.KEY);
+  bytes.set([9], END - 1);
+  assert.equal(traces().length, 2);
+  assert.deepEqual(take(wasm(), at.KEY, 3), new Uint8Array([1, 2, 3]));
+  assert.equal(traces().length, 1);
+});
+
+for (const name of ['sha1', 'sha256', 'sha384', 'sha512'])
+  test(`prf, prf+ and integrity with ${name} leave nothing of key, data, states and result`, () => {
+    const prf = algorithm('prf', `prf${name}`);
+    for (const keyBytes of [0, 20, 64, 129, 1_024, 2_000])
+      for (const length of [0, 1, 63, 64, 119, 120, 1_000]) {
+        const [key, data] = [exactBytes(keyBytes), exactBytes(length)];
+        crypto.prf(prf, key, data);
+        assert.deepEqual(traces(), [], `prf, key ${keyBytes}, data ${length}`);
+        crypto.prfPlus(prf, key, data, 150);
+        assert.deepEqual(traces(), [], `prf+, key ${keyBytes}, seed ${length}`);
+        crypto.integrity(algorithm('integ', name), exactBytes(prf.outputBytes), data);
+        crypto.sha1(data);
+        assert.deepEqual(traces(), [], `integrity and sha1, data ${length}`);
+      }
+  });
+
+for (const bits of [128, 192, 256])
+  test(`AES-GCM and AES-CBC with ${bits} bits leave nothing of key, schedule, tables and text`, () => {
+    const [gcm, cbc] = [algorithm('encr', `aes${bits}gcm16`), algorithm('encr', `aes${bits}`)];
+    for (const length of [0, 1, 16, 33, 64, 1_420]) {
+      const [key, iv, aad, text] = [
+        exactBytes(bits / 8 + 4),
+        exactBytes(8),
+        exactBytes(29),
+        exactBytes(length),
+      ];
+      const sealed = crypto.aeadSeal(gcm, key, iv, aad, text);
+      assert.deepEqual(traces(), [], `seal ${length}`);
+      crypto.aeadOpen(gcm, key, iv, aad, sealed);
+      assert.deepEqual(traces(), [], `open ${length}`);
+      sealed[0] ^= 1;
+      assert.equal(crypto.aeadOpen(gcm, key, iv, aad, sealed), undefined);
+      assert.deepEqual(traces(), [], `refuse ${length}`);
+      const blocks = exactBytes(16 * length);
+      crypto.encrypt(cbc, key.slice(4), exactBytes(16), blocks);
+      assert.deepEqual(traces(), [], `encrypt ${16 * length}`);
+      crypto.decrypt(cbc, key.slice(4), exactBytes(16), blocks);
+      assert.deepEqual(traces(), [], `decrypt ${16 * length}`);
+    }
+  });
+
+for (const name of ['curve25519', 'ecp256', 'modp2048'])
+  test(`${name} leaves nothing of private value, tables and secret, and nothing of what it refused`, () => {
+    const method = algorithm('ke', name);
+    const seed = exactBytes(32);
+    const initiator = runKeyExchange({ op: 'initiate', method, seed });
+    assert.ok(initiator.ok);
+    assert.deepEqual(traces(), [], 'initiate');
+    const { publicValue, privateValue } = initiator.value;
+    assert.ok(runKeyExchange({ op: 'respond', method, seed, peerPublic: publicValue }).ok);
+    assert.deepEqual(traces(), [], 'respond');
+    assert.ok(runKeyExchange({ op: 'finish', method, privateValue, peerPublic: publicValue }).ok);
+    assert.deepEqual(traces(), [], 'finish');
+    const peerPublic = new Uint8Array(publicValue.length);
+    assert.equal(runKeyExchange({ op: 'respond', method, seed, peerPublic }).ok, false);
+    assert.deepEqual(traces(), [], 'refused');
+  });
+
+test('an input that is too long leaves nothing of the key that came with it', () => {
+  const long = exactBytes(70_000);
+  assert.throws(() => crypto.prf(algorithm('prf', 'prfsha256'), exactBytes(32), long, long), RangeError);
+  assert.throws(() => crypto.prfPlus(algorithm('prf', 'prfsha256'), exactBytes(32), exactBytes(132_000), 9));
+  const gcm = algorithm('encr', 'aes256gcm16');
+  assert.throws(() => crypto.aeadSeal(gcm, exactBytes(36), exactBytes(8), long, long), RangeError);
+  const ecp256 = algorithm('ke', 'ecp256');
+  const privateValue = new Uint8Array(32).fill(255);
+  const peerPublic = exactBytes(64);
+  assert.throws(() => runKeyExchange({ op: 'finish', method: ecp256, privateValue, peerPublic }), RangeError);
+  assert.deepEqual(traces(), []);
+});

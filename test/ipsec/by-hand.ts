@@ -1,0 +1,157 @@
+// ESP packets made with node:crypto alone, field by field as RFC 4303 §2 draws them, and the SAs that they belong to. Nothing
+// here calls the code under test.
+
+import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
+import { concat, uint32 } from '../../lib/bytes.ts';
+import { algorithm, findAlgorithm } from '../../lib/crypto/algorithms.ts';
+import type { SaParameters } from '../../lib/ipsec/data-plane.ts';
+import { parseSelector, type TrafficSelector } from '../../lib/ipsec/selector.ts';
+
+/** `aes256gcm16`, or a cipher and an integrity algorithm with a dash between. */
+export type SuiteName = string;
+
+export const SUITES: readonly SuiteName[] = [
+  'aes128gcm16',
+  'aes192gcm16',
+  'aes256gcm16',
+  'aes128-sha1',
+  'aes128-sha256',
+  'aes192-sha384',
+  'aes256-sha512',
+];
+
+export function selectors(...texts: readonly string[]): TrafficSelector[] {
+  return texts.map((text) => {
+    const parsed = parseSelector(text);
+    if (!parsed.ok) throw new TypeError(parsed.error.message);
+    return parsed.value;
+  });
+}
+
+/** Bytes that differ from place to place, from a number. */
+export function patterned(lengthBytes: number, start: number): Uint8Array {
+  return Uint8Array.from({ length: lengthBytes }, (_, i) => (start + i * 29) & 0xff);
+}
+
+/** Parameters of an SA between 10.1.0.0/16, fd00:1::/32 and 10.2.0.0/16, fd00:2::/32, over loopback. */
+export function saParameters(suite: SuiteName, overrides: Partial<SaParameters> = {}): SaParameters {
+  const [cipher, mac] = suite.split('-');
+  const encryption = algorithm('encr', cipher);
+  const integrity = mac === undefined ? undefined : findAlgorithm(mac);
+  if (integrity !== undefined && integrity.kind !== 'integ') throw new TypeError(suite);
+  return {
+    id: 1,
+    direction: 'out',
+    protocol: 'esp',
+    mode: 'tunnel',
+    spi: 0x11223344,
+    policyId: 100,
+    local: { address: '127.0.0.1', port: 4500 },
+    remote: { address: '127.0.0.2', port: 4500 },
+    udpEncapsulation: true,
+    encryption,
+    encryptionKey: patterned(encryption.keyBits / 8 + encryption.saltBytes, 3),
+    ...(integrity === undefined ? {} : { integrity, integrityKey: patterned(integrity.keyBytes, 77) }),
+    esn: false,
+    replayWindow: 64,
+    localTs: selectors('10.1.0.0/16', 'fd00:1::/32'),
+    remoteTs: selectors('10.2.0.0/16', 'fd00:2::/32'),
+    ...overrides,
+  };
+}
+
+/** The inbound SA that hears what `out` says. */
+export function mirror(out: SaParameters, overrides: Partial<SaParameters> = {}): SaParameters {
+  return {
+    ...out,
+    id: out.id + 1,
+    direction: 'in',
+    local: out.remote,
+    remote: out.local,
+    localTs: out.remoteTs,
+    remoteTs: out.localTs,
+    ...overrides,
+  };
+}
+
+/** Payload, padding 1, 2, 3, ..., pad length and next header, aligned for the SA's cipher. */
+export function withTrailer(sa: SaParameters, payload: Uint8Array, nextHeader: number): Uint8Array {
+  const align = sa.encryption.name.includes('gcm') ? 4 : 16;
+  let pad: number[] = [];
+  while ((payload.length + pad.length + 2) % align !== 0) pad = [...pad, pad.length + 1];
+  return concat(payload, Uint8Array.from([...pad, pad.length, nextHeader]));
+}
+
+/** The ESP packet of a plaintext that has its trailer. `sequence` is the full number; its upper half counts with ESN alone. */
+export function espByHand(
+  sa: SaParameters,
+  sequence: bigint,
+  iv: Uint8Array,
+  plaintext: Uint8Array,
+): Uint8Array {
+  const { low, high } = halves(sequence);
+  const header = concat(uint32(sa.spi), low);
+  const keyBytes = sa.encryption.keyBits / 8;
+  if (sa.encryption.name.includes('gcm')) {
+    const nonce = concat(sa.encryptionKey.subarray(keyBytes), iv);
+    const cipher = createCipheriv(gcm(sa), sa.encryptionKey.subarray(0, keyBytes), nonce);
+    cipher.setAAD(sa.esn ? concat(uint32(sa.spi), high, low) : header);
+    return concat(header, iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag());
+  }
+  const cipher = createCipheriv(`aes-${sa.encryption.keyBits}-cbc`, sa.encryptionKey, iv).setAutoPadding(
+    false,
+  );
+  const body = concat(header, iv, cipher.update(plaintext), cipher.final());
+  return concat(body, icvByHand(sa, body, high));
+}
+
+export interface Taken {
+  readonly header: Uint8Array;
+  readonly iv: Uint8Array;
+  /** With its trailer. */
+  readonly plaintext: Uint8Array;
+}
+
+/** Takes an ESP packet apart; throws when its check value is wrong. */
+export function openByHand(sa: SaParameters, sequence: bigint, esp: Uint8Array): Taken {
+  const { low, high } = halves(sequence);
+  const header = esp.slice(0, 8);
+  const keyBytes = sa.encryption.keyBits / 8;
+  if (sa.encryption.name.includes('gcm')) {
+    const iv = esp.slice(8, 16);
+    const nonce = concat(sa.encryptionKey.subarray(keyBytes), iv);
+    const decipher = createDecipheriv(gcm(sa), sa.encryptionKey.subarray(0, keyBytes), nonce);
+    decipher.setAAD(sa.esn ? concat(uint32(sa.spi), high, low) : header);
+    decipher.setAuthTag(esp.subarray(esp.length - 16));
+    return {
+      header,
+      iv,
+      plaintext: concat(decipher.update(esp.subarray(16, esp.length - 16)), decipher.final()),
+    };
+  }
+  const iv = esp.slice(8, 24);
+  const icvAt = esp.length - (sa.integrity?.icvBytes ?? 0);
+  const expected = icvByHand(sa, esp.subarray(0, icvAt), high);
+  if (Buffer.compare(expected, esp.subarray(icvAt)) !== 0) throw new Error('the check value is wrong');
+  const decipher = createDecipheriv(`aes-${sa.encryption.keyBits}-cbc`, sa.encryptionKey, iv).setAutoPadding(
+    false,
+  );
+  return { header, iv, plaintext: concat(decipher.update(esp.subarray(24, icvAt)), decipher.final()) };
+}
+
+/** HMAC over the packet, and with ESN over the upper half of the number behind it, cut to half (RFC 4868 §2.3; SHA-1: 96 bits). */
+export function icvByHand(sa: SaParameters, body: Uint8Array, high: Uint8Array): Uint8Array {
+  const name = sa.integrity?.name ?? '';
+  const bytes = { sha1: 12, sha256: 16, sha384: 24, sha512: 32 }[name];
+  const mac = createHmac(name, sa.integrityKey ?? '').update(body);
+  if (sa.esn) mac.update(high);
+  return new Uint8Array(mac.digest()).slice(0, bytes);
+}
+
+function halves(sequence: bigint): { low: Uint8Array; high: Uint8Array } {
+  return { low: uint32(Number(sequence & 0xffffffffn)), high: uint32(Number(sequence >> 32n)) };
+}
+
+function gcm(sa: SaParameters): 'aes-128-gcm' | 'aes-192-gcm' | 'aes-256-gcm' {
+  return `aes-${sa.encryption.keyBits as 128 | 192 | 256}-gcm`;
+}
