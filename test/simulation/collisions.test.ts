@@ -35,11 +35,11 @@ interface Story {
   readonly rounds: number;
   readonly pauseMs?: number;
   readonly faults?: readonly Faults[];
-  readonly then?: (world: World, a: Gateway, b: Gateway) => void;
+  readonly afterwards?: (world: World, a: Gateway, b: Gateway) => void;
 }
 
 function play(story: Story): void {
-  playSeeds(story.seeds * Number(process.env['IKE_SIM_TIMES'] ?? 1), (seed, told) => {
+  playSeeds(story.seeds, (seed, told) => {
     const world = new World(seed, { slowPlanes: seed % 2 === 0, keyExchange: 'cheap' });
     told(world);
     const [configA, configB] = seed % 4 < 2 ? SITES : PFS_SITES;
@@ -62,7 +62,7 @@ function play(story: Story): void {
       }
       world.run(world.random.below(story.pauseMs ?? 8000));
     }
-    story.then?.(world, a, b);
+    story.afterwards?.(world, a, b);
     world.run(120_000);
     world.faults = CALM;
     world.run(500_000);
@@ -109,7 +109,7 @@ test('RFC 7296 §2.4: after five minutes without a network both are connected ag
     seeds: 100,
     acts: [rekeyEither],
     rounds: 2,
-    then: (world, a, b) => {
+    afterwards: (world, a, b) => {
       world.note('the network is cut');
       world.cut(a, b);
       world.run(300_000);

@@ -305,6 +305,7 @@ function siblings(ike: IkeSa): IkeSa[] {
       other !== ike &&
       other.connection === ike.connection &&
       other.state !== 'deleting' &&
+      !other.redundant &&
       (other.establishedAtMs === 0
         ? other.role === 'initiator' && other.nonces !== undefined
         : sameIdentity(other.remoteId, ike.remoteId)),

@@ -35,6 +35,7 @@ export function areSimultaneous(ours: IkeSa, theirs: IkeSa): boolean {
     theirs.role === 'responder' &&
     ours.nonces !== undefined &&
     theirs.nonces !== undefined &&
-    (ours.establishedAtMs === 0 || ours.establishedAtMs >= theirs.createdAtMs)
+    (ours.establishedAtMs === 0 || ours.establishedAtMs >= theirs.createdAtMs) &&
+    (theirs.establishedAtMs === 0 || theirs.establishedAtMs >= ours.createdAtMs)
   );
 }

@@ -355,6 +355,8 @@ export class IkeSa {
       if (renewed !== undefined) this.enqueue(renewed);
       else exchange.abandon?.(this);
     }
+    // What the peer's rekeying made and nobody has taken over goes with what it was to replace.
+    if (this.replacedByPeer?.predecessor === this) this.replacedByPeer.die(undefined);
     this.host.table.retire(this);
     const silent = this.redundant || this.successor !== undefined;
     if (wasUp && !silent && reason !== undefined)
