@@ -180,7 +180,7 @@ export class ConnectionKeeper {
     // What was to end anyway does not come back because the peer was quicker.
     const ending = this.#isToEnd('', child.ike.id) || this.#isToEnd(child.name, child.id);
     this.#checkEnding();
-    if (this.#childUp(child.name) === undefined) {
+    if (this.#rekeyingChild.has(child.name) && this.#childUp(child.name) === undefined) {
       this.#rekeyingChild.tell(child.name, fail('failed', `${child.name} ended`));
     }
     if (ending || reason === undefined || reason === 'deleted' || reason === 'closed') return;
@@ -192,7 +192,8 @@ export class ConnectionKeeper {
       replaced: config.start,
       failed: config.start,
     }[reason];
-    if (this.#childUp(name) !== undefined) return;
+    // Of many peers on one connection nobody looks for another: there is nobody to call.
+    if (action === 'none' || action === 'clear' || this.#childUp(name) !== undefined) return;
     if (action === 'trap') this.#traps.set(config);
     if (action === 'start' || action === 'restart') {
       this.#wanted.add(name);
@@ -373,8 +374,8 @@ export class ConnectionKeeper {
 
   /** The connection's IKE SAs that are not over. */
   #ikes(): IkeSa[] {
-    return [...this.#host.table.live].filter(
-      (ike) => ike.connection === this.connection && (ike.state !== 'connecting' || ike.role === 'initiator'),
+    return [...this.#host.table.ofConnection(this.connection)].filter(
+      (ike) => ike.state !== 'connecting' || ike.role === 'initiator',
     );
   }
 
