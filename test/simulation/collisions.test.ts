@@ -118,3 +118,25 @@ test('RFC 7296 §2.4: after five minutes without a network both are connected ag
     },
   });
 });
+
+test('RFC 7296 §2.8.2: what lost a collision is deleted by its maker at once, not by a timer later', () => {
+  playSeeds(400, (seed, told) => {
+    const world = new World(seed, { keyExchange: 'cheap' });
+    told(world);
+    const a = world.gateway('a', A, SITES[0]).start();
+    const b = world.gateway('b', B, SITES[1]);
+    world.run(3000);
+    b.start();
+    world.run(120_000);
+    world.faults = CALM;
+    for (const gateway of [a, b])
+      world.after(world.random.below(30), `${gateway.name}: rekeyIke`, () =>
+        rekeyIke(world, gateway, gateway),
+      );
+    // Long enough for every answer, too short for any retransmission to be given up.
+    world.run(2000);
+    const [atA, atB] = [a, b].map(({ endpoint }) => endpoint.sas().map(({ ike }) => ike.initiatorSpi));
+    assert.equal(atA.length, 1, 'IKE SAs of a');
+    assert.deepEqual(atB, atA);
+  });
+});
