@@ -77,10 +77,7 @@ for (const { method, noble, k } of METHODS)
       assert.equal(responder.publicValue.length, method.responderPublicBytes);
       assert.equal(responder.secret.length, 32);
       assert.equal(responder.privateValue.length, 0);
-      assert.equal(
-        secretOf(method, initiator.privateValue, responder.publicValue),
-        toHex(responder.secret),
-      );
+      assert.equal(secretOf(method, initiator.privateValue, responder.publicValue), toHex(responder.secret));
     });
 
     test(`${method.name}: a worker makes what this thread makes, from the first job to the last`, async () => {

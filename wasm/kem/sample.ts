@@ -17,7 +17,7 @@ export function sampleMatrix(k: usize, rho: usize): void {
     let first: usize = 0;
     // An odd number of elements leaves the last one alone.
     let second: usize = n + 1 < k * k ? 0 : 256;
-    // Three blocks are enough in nearly all cases; that seven are not has a chance below 2^-256.
+    // What bounds it: a fourth block is wanted once in 120 times, a sixth once in 2^261. rho is public, and so is how often it goes round.
     while (first < 256 || second < 256) {
       permute();
       give(0, STREAM, SHAKE128_RATE);
