@@ -17,6 +17,7 @@ import { concat } from '../lib/bytes.ts';
 import { algorithm } from '../lib/crypto/algorithms.ts';
 import { runKeyExchange } from '../lib/crypto/key-exchange.ts';
 import { createCrypto } from '../lib/crypto/symmetric.ts';
+import { kemContests } from './crypto/kem.ts';
 import { type Contest, type Row, readOptions, report, versus } from './lib/harness.ts';
 
 const SIZES = [64, 256, 1_420, 8_192] as const;
@@ -36,6 +37,7 @@ const contests = [
   curve25519(),
   ecp256(),
   modp2048(),
+  ...kemContests(),
 ];
 for (const [index, contest] of contests.entries()) {
   if (process.stderr.isTTY)

@@ -123,6 +123,22 @@ const dh = (
   seedBytes,
   quick,
 });
+/** An encapsulation key one way, a ciphertext the other (FIPS 203 §8). */
+const mlkem = (
+  name: string,
+  id: number,
+  initiatorPublicBytes: number,
+  responderPublicBytes: number,
+): KeyExchangeAlgorithm => ({
+  kind: 'ke',
+  name,
+  id,
+  initiatorPublicBytes,
+  responderPublicBytes,
+  sharedBytes: 32,
+  seedBytes: 64,
+  quick: true,
+});
 
 export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
   gcm16(128),
@@ -142,6 +158,9 @@ export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
   dh('curve25519', 31, 32, 32, 32, true),
   dh('ecp256', 19, 64, 32, 32),
   dh('modp2048', 14, 256, 256, 32),
+  mlkem('mlkem512', 35, 800, 768),
+  mlkem('mlkem768', 36, 1184, 1088),
+  mlkem('mlkem1024', 37, 1568, 1568),
   { kind: 'esn', name: 'noesn', id: 0 },
   { kind: 'esn', name: 'esn', id: 1 },
 ] satisfies Algorithm[]);

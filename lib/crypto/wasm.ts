@@ -46,6 +46,12 @@ interface Exports {
     modp2048Public(): void;
     modp2048Secret(): number;
   };
+  /** Each takes k: 2, 3 or 4. */
+  readonly kem: {
+    mlkemPublic(k: number): void;
+    mlkemEncapsulate(k: number): number;
+    mlkemDecapsulate(k: number): void;
+  };
 }
 
 /** Where the modules' layout.ts put things. */
@@ -56,6 +62,7 @@ interface Places {
   >;
   readonly curve: Record<'SCALAR' | 'PEER' | 'RESULT' | End, number>;
   readonly modp: Record<'SCALAR' | 'PEER' | 'RESULT' | End, number>;
+  readonly kem: Record<'SEED' | 'PEER' | 'RESULT' | 'SECRET' | End, number>;
 }
 
 /** Behind it the module's constants come. */
