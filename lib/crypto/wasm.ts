@@ -43,8 +43,8 @@ interface Exports {
     p256Secret(): number;
   };
   readonly modp: {
-    modp2048Public(): void;
-    modp2048Secret(): number;
+    modpPublic(group: number, exponentBytes: number): void;
+    modpSecret(group: number, exponentBytes: number): number;
   };
   /** Each takes k: 2, 3 or 4. */
   readonly kem: {
