@@ -113,6 +113,17 @@ export function decrypt(
   return crypt('decrypt', algorithm, key, iv, ciphertext);
 }
 
+/** RFC 2451 §2.3: 3DES with two equal keys in a row is DES, and such a key must not be used. Parity bits do not count. */
+export function isDegenerateKey({ mode }: EncryptionAlgorithm, key: Uint8Array): boolean {
+  if (mode !== '3des-cbc') return false;
+  let [first, last] = [0, 0];
+  for (let i = 0; i < 8; i++) {
+    first |= (key[i] ^ key[i + 8]) & 0xfe;
+    last |= (key[i + 8] ^ key[i + 16]) & 0xfe;
+  }
+  return first === 0 || last === 0;
+}
+
 function aeadOf({ name, mode }: EncryptionAlgorithm): Aead {
   const aead = AEADS[mode];
   if (aead === undefined) throw new RangeError(`${name} is no AEAD`);
