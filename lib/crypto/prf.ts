@@ -3,6 +3,7 @@
 
 import type { IntegrityAlgorithm, PrfAlgorithm } from './algorithms.ts';
 import { exactly, fits, lengthOf, putData } from './places.ts';
+import type { HashName } from './provider.ts';
 import { take, type Wasm, wasm } from './wasm.ts';
 
 /** wasm/symmetric/prf.ts's number of the function, and its whole output. */
@@ -14,7 +15,7 @@ const HASHES = {
   sha256: [2, 32],
   sha384: [3, 48],
   sha512: [4, 64],
-} as const satisfies Readonly<Record<string, Function>>;
+} as const satisfies Readonly<Record<HashName, Function>>;
 const XCBC: Function = [5, 16];
 const CMAC: Function = [6, 16];
 
@@ -28,8 +29,6 @@ const FUNCTIONS: Readonly<Record<string, Function>> = {
   aescmac: CMAC,
   prfaescmac: CMAC,
 };
-
-export type HashName = keyof typeof HASHES;
 
 /** RFC 7296 §2.13: prf+ counts its blocks in one byte. IKEv1's expansions count none, and need fewer. */
 const MOST_BLOCKS = 255;

@@ -2,6 +2,7 @@
 // data plane ask of cryptography.
 
 import { aeadOpen, aeadSeal, decrypt, encrypt } from './cipher.ts';
+import { deriveKeymat, deriveSkeyids, phase1CipherKey } from './ikev1.ts';
 import { Chain, expand, hash, integrity, prf } from './prf.ts';
 import type { Crypto } from './provider.ts';
 import { wasm } from './wasm.ts';
@@ -15,6 +16,8 @@ export function createCrypto(): Crypto {
     integrity,
     prfPlus: (algorithm, key, seed, lengthBytes) => expand(algorithm, key, seed, lengthBytes, Chain.FROM_ONE),
     sha1: (...data) => hash('sha1', ...data),
+    hash,
+    ikev1: { deriveSkeyids, phase1CipherKey, deriveKeymat },
     aeadSeal,
     aeadOpen,
     encrypt,

@@ -6,14 +6,17 @@ import { encryptBlock, encryptionKeys, lastKey } from './aes';
 import { firstBytes } from './ghash';
 import { KEY, LAST_FILLED, LAST_WHOLE, MAC_KEY } from './layout';
 
-/** The key at KEY made ready. As a PRF a key of any length does: a short one is filled, a long one authenticated under zeros (RFC 4434 §2, RFC 4615 §3). */
+/**
+ * The key at KEY made ready. As a PRF a key of any length does: a long one is authenticated under zeros, a short one too with CMAC
+ * (RFC 4615 §3), but filled with zeros with XCBC (RFC 4434 §2).
+ */
 export function macKey(xcbc: bool, keyLength: i32): void {
   let key = v128.load(KEY);
-  if (keyLength > 16) {
+  if (keyLength < 16 && xcbc) key = firstBytes(key, keyLength);
+  else if (keyLength != 16) {
     prepare(xcbc, i64x2.splat(0));
     key = macOf(KEY, keyLength);
-  } else if (keyLength < 16) key = firstBytes(key, keyLength);
-  // RFC 4615 §3 and RFC 4434 §2 agree on the rest.
+  }
   prepare(xcbc, key);
 }
 
