@@ -36,14 +36,17 @@ const WITHOUT_ENGINE = new Set(['ERR_IKE_NO_ADDON', 'ERR_IKE_NO_TUN', 'ERR_IKE_P
  */
 export async function openDataPlane(config: Config, parts: PlaneParts): Promise<OpenPlane> {
   const plane = await open(config, parts);
-  const problem = uncarried(config, plane.dataPlane);
+  const problem = uncarriedProposal(config, plane.dataPlane);
   if (problem === undefined) return plane;
   await Promise.all([plane.dataPlane.close(), plane.transport.close()]);
   throw problem;
 }
 
 /** The first ESP proposal with a pair of algorithms that the plane does not have: no SA may be negotiated that cannot be installed. */
-function uncarried(config: Config, dataPlane: DataPlane): ConfigError | undefined {
+export function uncarriedProposal(
+  config: Config,
+  dataPlane: Pick<DataPlane, 'name' | 'supports'>,
+): ConfigError | undefined {
   for (const connection of Object.values(config.connections))
     for (const child of Object.values(connection.children))
       for (const { text, encr, integ } of child.espProposals)

@@ -46,3 +46,9 @@ for (const name of ['curve', 'modp'] as const)
     assert.ok(at.SCALAR > 0 && at.SCALAR < at.PEER && at.PEER + 256 <= at.RESULT);
     assert.ok(at.RESULT + 256 <= at.RESERVED && at.RESERVED < bytes.length);
   });
+
+test('the buffers of feistel lie one behind the other inside the memory', () => {
+  const { at, bytes } = wasm('feistel');
+  assert.ok(at.KEY > 0 && at.KEY + 32 <= at.IV && at.IV + 16 <= at.DATA);
+  assert.ok(at.DATA + at.DATA_MAX <= at.RESERVED && at.RESERVED < bytes.length);
+});

@@ -53,7 +53,7 @@ export function nodeOpen(
   const length = sealed.length - algorithm.icvBytes;
   if (length < 0) return undefined;
   const text = sealed.subarray(0, length);
-  if (algorithm.mode === 'aes-gmac')
+  if (algorithm.mode === 'aes-gmac' || length === 0)
     return equalBytes(nodeSeal(algorithm, key, iv, aad, text), sealed) ? text.slice() : undefined;
   const { cipherKey, nonce } = split(algorithm, key, iv);
   const { icvBytes: authTagLength } = algorithm;

@@ -70,6 +70,15 @@ export async function openEngine(
   };
 }
 
+/** Whether the engine has these algorithms (addon/cipher/suite.cc). */
+export function engineCarries(
+  encryption: EncryptionAlgorithm,
+  integrity: IntegrityAlgorithm | undefined,
+): boolean {
+  if (encryption.mode === 'aes-gcm') return encryption.icvBytes === 16 && integrity === undefined;
+  return encryption.mode === 'aes-cbc' && integrity !== undefined && INTEGRITY.has(integrity.name);
+}
+
 /** Why the engine cannot work here, in words; undefined when nothing speaks against it. Opening may still fail (a port in use). */
 export function engineAvailable(): string | undefined {
   try {
@@ -166,8 +175,7 @@ class EngineDataPlane implements DataPlane {
   }
 
   supports(encryption: EncryptionAlgorithm, integrity: IntegrityAlgorithm | undefined): boolean {
-    if (encryption.mode === 'aes-gcm') return encryption.icvBytes === 16 && integrity === undefined;
-    return encryption.mode === 'aes-cbc' && integrity !== undefined && INTEGRITY.has(integrity.name);
+    return engineCarries(encryption, integrity);
   }
 
   onEvent(listener: (event: DataPlaneEvent) => void): void {
