@@ -16,6 +16,7 @@ import { concat } from '../lib/bytes.ts';
 import { algorithm } from '../lib/crypto/algorithms.ts';
 import { runKeyExchange } from '../lib/crypto/key-exchange.ts';
 import { createCrypto } from '../lib/crypto/symmetric.ts';
+import { kemContests } from './crypto/kem.ts';
 import { modpContests } from './crypto/modp.ts';
 import { timingRows } from './crypto/timing.ts';
 import { type Contest, type Row, readOptions, report, versus } from './lib/harness.ts';
@@ -36,6 +37,7 @@ const contests = [
   ...SIZES.map((bytes) => decrypt(256, bytes & ~15)),
   curve25519(),
   ecp256(),
+  ...kemContests(),
   ...modpContests(),
 ];
 for (const [index, contest] of contests.entries()) {

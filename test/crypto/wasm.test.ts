@@ -49,3 +49,9 @@ for (const [name, longest] of [
     assert.ok(at.SCALAR > 0 && at.SCALAR < at.PEER && at.PEER + longest <= at.RESULT);
     assert.ok(at.RESULT + longest <= at.RESERVED && at.RESERVED < bytes.length);
   });
+
+test('the buffers of feistel lie one behind the other inside the memory', () => {
+  const { at, bytes } = wasm('feistel');
+  assert.ok(at.KEY > 0 && at.KEY + 32 <= at.IV && at.IV + 16 <= at.DATA);
+  assert.ok(at.DATA + at.DATA_MAX <= at.RESERVED && at.RESERVED < bytes.length);
+});
