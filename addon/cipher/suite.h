@@ -1,6 +1,6 @@
 // What an ESP suite does to packets: encrypt and authenticate in place, in batches, with key schedules made
-// once an SA. AES-GCM is in gcm.cc, AES-CBC with HMAC in cbc-hmac.cc; both call the OpenSSL that the node
-// binary exports.
+// once an SA. AES-GCM is in gcm/, with kernels of its own; the rest calls the OpenSSL that the node binary
+// exports.
 #pragma once
 
 #include <openssl/crypto.h>
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace ike {
@@ -46,7 +47,14 @@ class Secret {
 };
 
 /** IKEv2 transform ids: the numbers of lib/crypto/algorithms.ts. */
-enum class Encryption : std::uint32_t { none = 0, aesCbc = 12, aesGcm16 = 20 };
+enum class Encryption : std::uint32_t {
+  none = 0,
+  aesCbc = 12,
+  aesGcm8 = 18,
+  aesGcm12 = 19,
+  aesGcm16 = 20,
+  aesGmac = 21
+};
 enum class Integrity : std::uint32_t {
   none = 0,
   sha1_96 = 2,
@@ -62,7 +70,11 @@ struct SuiteKeys {
   Integrity integrity = Integrity::none;
   Secret integrityKey;
   bool esn = false;
+  /** Empty: the fastest that runs here. Else the name of a kernel of AES-GCM, or `kGcmByEvp`. */
+  std::string gcmKernel;
 };
+
+inline constexpr const char* kGcmByEvp = "evp";
 
 /** One packet on its way: `packet` leads to header, IV, `textBytes` of text, ICV, one after the other. */
 struct CipherJob {
