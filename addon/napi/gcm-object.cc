@@ -4,6 +4,7 @@
 #include "napi/gcm-object.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -16,49 +17,47 @@
 namespace ike {
 namespace {
 
-constexpr std::size_t kPageBytes = 65536;
 constexpr std::size_t kMaxTextBytes = 65536;
 constexpr std::size_t kNonceBytes = 12;
 constexpr std::size_t kMaxOffset = 4096;
 constexpr std::uint32_t kMaxRounds = 100'000'000;
 constexpr std::uint8_t kPattern = 0xa5;
 
-/** Memory between two forbidden pages. */
+/** Memory for one message, between two forbidden pages. */
 class Guarded {
  public:
-  Guarded() noexcept
-      : mapping_(mmap(nullptr, kBytes + 2 * kPageBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
-    ready_ = mapping_ != MAP_FAILED && mprotect(begin(), kBytes, PROT_READ | PROT_WRITE) == 0;
+  Guarded(std::size_t lengthBytes, std::size_t offset, bool atEnd) noexcept
+      : pageBytes_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))),
+        bytes_((offset + lengthBytes + pageBytes_) / pageBytes_ * pageBytes_),
+        mapping_(mmap(nullptr, bytes_ + 2 * pageBytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
+    ready_ = mapping_ != MAP_FAILED && mprotect(begin(), bytes_, PROT_READ | PROT_WRITE) == 0;
+    if (!ready_) return;
+    std::fill_n(begin(), bytes_, kPattern);
+    message_ = std::span(begin(), bytes_).subspan(atEnd ? bytes_ - lengthBytes : offset, lengthBytes);
   }
   Guarded(const Guarded&) = delete;
   Guarded& operator=(const Guarded&) = delete;
   ~Guarded() {
-    if (mapping_ != MAP_FAILED) munmap(mapping_, kBytes + 2 * kPageBytes);
+    if (mapping_ != MAP_FAILED) munmap(mapping_, bytes_ + 2 * pageBytes_);
   }
 
   bool ready() const noexcept { return ready_; }
-
-  std::span<std::uint8_t> place(std::size_t lengthBytes, std::size_t offset, bool atEnd) noexcept {
-    std::fill_n(begin(), kBytes, kPattern);
-    placed_ = std::span(begin(), kBytes).subspan(atEnd ? kBytes - lengthBytes : offset, lengthBytes);
-    return placed_;
-  }
+  std::span<std::uint8_t> message() const noexcept { return message_; }
 
   bool intact() const noexcept {
     const auto untouched = [](std::uint8_t byte) { return byte == kPattern; };
-    return std::all_of(begin(), placed_.data(), untouched) &&
-           std::all_of(placed_.data() + placed_.size(), begin() + kBytes, untouched);
+    return std::all_of(begin(), message_.data(), untouched) &&
+           std::all_of(message_.data() + message_.size(), begin() + bytes_, untouched);
   }
 
  private:
-  static constexpr std::size_t kBytes = kMaxTextBytes + 2 * kPageBytes;
-  static_assert(kMaxTextBytes + kMaxOffset + 16 <= kBytes);
+  std::uint8_t* begin() const noexcept { return static_cast<std::uint8_t*>(mapping_) + pageBytes_; }
 
-  std::uint8_t* begin() const noexcept { return static_cast<std::uint8_t*>(mapping_) + kPageBytes; }
-
+  std::size_t pageBytes_;
+  std::size_t bytes_;
   void* mapping_;
   bool ready_ = false;
-  std::span<std::uint8_t> placed_;
+  std::span<std::uint8_t> message_;
 };
 
 GcmHash blockOf(std::span<const std::uint8_t> bytes) noexcept {
@@ -118,8 +117,9 @@ void GcmObject::openRepeatedly(const Napi::CallbackInfo& info) { repeat(info, fa
 Napi::Value GcmObject::run(const Napi::CallbackInfo& info, bool sealing) {
   Arguments arguments(info);
   const std::vector<std::uint8_t> nonce = arguments.bytes(arguments.at(0), "nonce", kNonceBytes);
-  std::vector<std::uint8_t> aad = arguments.bytes(arguments.at(1), "aad", UINT16_MAX);
-  const std::vector<std::uint8_t> input = arguments.bytes(arguments.at(2), "text", kMaxTextBytes);
+  const std::vector<std::uint8_t> aad = arguments.bytes(arguments.at(1), "aad", UINT16_MAX);
+  const std::vector<std::uint8_t> input =
+      arguments.bytes(arguments.at(2), "text", kMaxTextBytes + kGcmBlockBytes);
   const napi_value placing = arguments.at(3);
   const std::uint32_t offset =
       arguments.number(arguments.property(placing, "offset"), "offset", 0, kMaxOffset);
@@ -131,15 +131,15 @@ Napi::Value GcmObject::run(const Napi::CallbackInfo& info, bool sealing) {
   if (!sealing && input.size() < icvBytes) return Napi::Value(info.Env(), Values(info.Env()).undefined());
   const std::size_t textBytes = sealing ? input.size() : input.size() - icvBytes;
 
-  Guarded source;
-  Guarded target;
+  // Text and ICV, one behind the other.
+  const Guarded source(textBytes + icvBytes, offset, atEnd);
+  const Guarded target(textBytes + icvBytes, offset, atEnd);
   if (!source.ready() || !target.ready()) {
     throwFailure(info.Env(), {"ERR_IKE_SYSTEM", "no memory"});
     return {};
   }
-  // Text and ICV, one behind the other.
-  const auto from = source.place(textBytes + icvBytes, offset, atEnd);
-  const auto to = inPlace ? from : target.place(textBytes + icvBytes, offset, atEnd);
+  const auto from = source.message();
+  const auto to = inPlace ? from : target.message();
   std::copy(input.begin(), input.end(), from.begin());
   if (!sealing && !inPlace) std::copy_n(from.data() + textBytes, icvBytes, to.data() + textBytes);
 
