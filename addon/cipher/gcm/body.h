@@ -143,7 +143,7 @@ GCM_INLINE void nextStride(const GcmKey& key, Work& work) {
 /** What is left, in N vectors: of a short message (`Whole`) the block `head`, then text, then the lengths.
  * The hash. */
 template <bool Sealing, bool Whole, int N>
-GCM_INLINE Block finish(const GcmKey& key, Work& work, Block head) {
+GCM_APART Block finish(const GcmKey& key, Work& work, Block head) {
   Vector x[N];
   if constexpr (Whole) {
     encrypt(key, work.counter, x, [](std::uint32_t) GCM_ALWAYS {});

@@ -3,6 +3,8 @@
 #pragma once
 
 #define GCM_INLINE inline __attribute__((always_inline))
+/** One function would be too much for compilers. */
+#define GCM_APART __attribute__((noinline))
 #define GCM_ALWAYS __attribute__((always_inline))
 #define GCM_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
