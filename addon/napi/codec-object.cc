@@ -102,11 +102,19 @@ Napi::Value CodecObject::run(const Napi::CallbackInfo& info, bool sealing) {
 
 void CodecObject::repeat(const Napi::CallbackInfo& info, bool sealing) {
   Arguments arguments(info);
-  const std::vector<std::uint8_t> input = arguments.bytes(arguments.at(0), "packet", UINT16_MAX);
+  // One packet, or several in turn.
+  const Napi::Value given(info.Env(), arguments.at(0));
+  std::vector<std::vector<std::uint8_t>> inputs;
+  if (given.IsArray())
+    inputs = arguments.packets(given, "packets");
+  else
+    inputs.push_back(arguments.bytes(given, "packet", UINT16_MAX));
+  if (inputs.empty()) arguments.refuse("packets", "at least one", true);
   const std::uint32_t rounds = arguments.number(arguments.at(1), "rounds", 0, kMaxRounds);
   if (arguments.failed() || !fits(info, sealing)) return;
   std::array<Packet, kBatch> packets;
   std::array<Packet*, kBatch> pointers;
+  std::size_t next = 0;
   for (std::size_t i = 0; i < kBatch; i++) {
     packets[i].slot = slots_.at(i);
     pointers[i] = &packets[i];
@@ -115,6 +123,8 @@ void CodecObject::repeat(const Napi::CallbackInfo& info, bool sealing) {
     const std::size_t count = std::min<std::size_t>(kBatch, rounds - done);
     // Not made anew: what is measured is the packet's way, not the writing of zeros.
     for (std::size_t i = 0; i < count; i++) {
+      const std::vector<std::uint8_t>& input = inputs[next];
+      next = next + 1 == inputs.size() ? 0 : next + 1;
       packets[i].offset = kHeadroom;
       packets[i].lengthBytes = input.size();
       packets[i].drop = Drop::none;

@@ -177,6 +177,7 @@ void GcmObject::repeat(const Napi::CallbackInfo& info, bool sealing) {
   // Not a power of two: else the same bytes of all messages fall on the same lines of the cache.
   const std::size_t stride = (textBytes + 16) / 128 * 128 + 192;
   std::vector<std::uint8_t> memory(stride * kBatch);
+  const std::vector<std::uint8_t> text(textBytes);
   std::array<GcmMessage, kBatch> messages = {};
   for (std::uint32_t done = 0; done < rounds;) {
     const std::uint32_t count = std::min<std::uint32_t>(kBatch, rounds - done);
@@ -187,6 +188,8 @@ void GcmObject::repeat(const Napi::CallbackInfo& info, bool sealing) {
       message.icv = message.to + textBytes;
       message.iv = done + i;
       message.aadBytes = 8;
+      // EspCodec copies too.
+      std::copy(text.begin(), text.end(), message.to);
     }
     if (sealing)
       kernel_->seal(*key_, std::span(messages).first(count));

@@ -150,9 +150,9 @@ export interface NativeEspCodec {
   /** For each packet what became of it, or the name of the cause of its drop. */
   seal(packets: readonly Uint8Array[]): (Uint8Array | string)[];
   open(packets: readonly Uint8Array[]): (Uint8Array | string)[];
-  /** The same packet `rounds` times in batches, results thrown away; throws at the first drop. */
-  sealRepeatedly(packet: Uint8Array, rounds: number): void;
-  openRepeatedly(packet: Uint8Array, rounds: number): void;
+  /** The same packet, or several in turn, until there were `rounds`, in batches, results thrown away; throws at the first drop. */
+  sealRepeatedly(packets: Uint8Array | readonly Uint8Array[], rounds: number): void;
+  openRepeatedly(packets: Uint8Array | readonly Uint8Array[], rounds: number): void;
   counters(): Omit<NativeSaCounters, 'idleMs'>;
 }
 
