@@ -5,14 +5,15 @@
     {
       'target_name': 'ike_native',
       'sources': [
-        'addon/cipher/cbc-hmac.cc',
+        'addon/cipher/cipher-mac.cc',
+        'addon/cipher/evp-aead.cc',
         'addon/cipher/gcm/aesni.cc',
         'addon/cipher/gcm/armv8.cc',
-        'addon/cipher/gcm/evp-gcm.cc',
         'addon/cipher/gcm/gcm.cc',
         'addon/cipher/gcm/kernels.cc',
         'addon/cipher/gcm/vaes256.cc',
         'addon/cipher/gcm/vaes512.cc',
+        'addon/cipher/mac.cc',
         'addon/cipher/suite.cc',
         'addon/engine/core.cc',
         'addon/engine/engine.cc',

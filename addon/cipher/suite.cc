@@ -10,8 +10,16 @@ std::unique_ptr<Suite> Suite::create(const SuiteKeys& keys, bool forSealing) {
     case Encryption::aesGcm16:
     case Encryption::aesGmac:
       return createGcm(keys, forSealing);
+    case Encryption::aesCcm8:
+    case Encryption::aesCcm12:
+    case Encryption::aesCcm16:
+    case Encryption::chacha20Poly1305:
+      return createEvpAead(keys, forSealing);
+    case Encryption::null:
+    case Encryption::tripleDes:
     case Encryption::aesCbc:
-      return createCbcHmac(keys, forSealing);
+    case Encryption::aesCtr:
+      return createCipherMac(keys, forSealing);
     case Encryption::none:
       break;
   }

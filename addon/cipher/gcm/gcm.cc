@@ -6,10 +6,19 @@
 #include <cstring>
 
 #include "cipher/gcm/kernel.h"
-#include "cipher/gcm/suites.h"
+#include "cipher/suite.h"
 
 namespace ike {
 namespace {
+
+constexpr std::size_t kGcmSaltBytes = 4;
+constexpr std::size_t kGcmIvBytes = 8;
+
+struct GcmSuite {
+  std::size_t icvBytes;
+  /** AES-GMAC: nothing is encrypted. */
+  bool authenticateOnly;
+};
 
 class DirectGcm final : public Suite {
  public:
@@ -127,7 +136,7 @@ std::unique_ptr<Suite> createGcm(const SuiteKeys& keys, bool forSealing) {
   const GcmKernel* const kernel = chosenKernel(keys.gcmKernel);
   if (kernel != nullptr) return std::make_unique<DirectGcm>(keys, suite, *kernel);
   if (!keys.gcmKernel.empty() && keys.gcmKernel != kGcmByEvp) return nullptr;
-  return createEvpGcm(keys, suite, forSealing);
+  return createEvpAead(keys, forSealing);
 }
 
 }  // namespace ike
