@@ -114,6 +114,11 @@ Napi::Value GcmObject::open(const Napi::CallbackInfo& info) { return run(info, f
 void GcmObject::sealRepeatedly(const Napi::CallbackInfo& info) { repeat(info, true); }
 void GcmObject::openRepeatedly(const Napi::CallbackInfo& info) { repeat(info, false); }
 
+bool GcmObject::made(const Napi::CallbackInfo& info) const {
+  if (key_ == nullptr) throwFailure(info.Env(), {"ERR_IKE_ALGORITHM", "this cipher was never made"});
+  return key_ != nullptr;
+}
+
 Napi::Value GcmObject::run(const Napi::CallbackInfo& info, bool sealing) {
   Arguments arguments(info);
   const std::vector<std::uint8_t> nonce = arguments.bytes(arguments.at(0), "nonce", kNonceBytes);
@@ -126,7 +131,7 @@ Napi::Value GcmObject::run(const Napi::CallbackInfo& info, bool sealing) {
   const bool atEnd = arguments.boolean(arguments.property(placing, "atEnd"), "atEnd");
   const bool inPlace = arguments.boolean(arguments.property(placing, "inPlace"), "inPlace");
   if (!arguments.failed() && nonce.size() != kNonceBytes) arguments.refuse("nonce", "12 bytes long", true);
-  if (arguments.failed()) return {};
+  if (arguments.failed() || !made(info)) return {};
   const std::size_t icvBytes = key_->icvBytes;
   if (!sealing && input.size() < icvBytes) return Napi::Value(info.Env(), Values(info.Env()).undefined());
   const std::size_t textBytes = sealing ? input.size() : input.size() - icvBytes;
@@ -173,7 +178,7 @@ void GcmObject::repeat(const Napi::CallbackInfo& info, bool sealing) {
   Arguments arguments(info);
   const std::size_t textBytes = arguments.number(arguments.at(0), "textBytes", 0, kMaxTextBytes);
   const std::uint32_t rounds = arguments.number(arguments.at(1), "rounds", 0, kMaxRounds);
-  if (arguments.failed()) return;
+  if (arguments.failed() || !made(info)) return;
   // Not a power of two: else the same bytes of all messages fall on the same lines of the cache.
   const std::size_t stride = (textBytes + 16) / 128 * 128 + 192;
   std::vector<std::uint8_t> memory(stride * kBatch);

@@ -32,6 +32,8 @@ class GcmObject : public Napi::ObjectWrap<GcmObject> {
 
   Napi::Value run(const Napi::CallbackInfo& info, bool sealing);
   void repeat(const Napi::CallbackInfo& info, bool sealing);
+  /** False, with an exception, for an object whose constructor threw. */
+  bool made(const Napi::CallbackInfo& info) const;
 
   const GcmKernel* kernel_ = nullptr;
   std::unique_ptr<GcmKey> key_;
