@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { createCipheriv, createHmac, randomBytes } from 'node:crypto';
 import { concat, fromHex, toHex, uint32, uint64 } from '../../lib/bytes.ts';
+import { ALGORITHMS, type CipherMode } from '../../lib/crypto/algorithms.ts';
 import type { SaParameters } from '../../lib/ipsec/data-plane.ts';
 import { saOf } from './esp-model.ts';
 
@@ -211,6 +212,12 @@ function icvOf(integrity: Integrity, key: Uint8Array, data: Uint8Array): Uint8Ar
   return digest.subarray(0, integrity.icvBytes);
 }
 
+function modeOf(id: number): CipherMode {
+  const row = ALGORITHMS.find((each) => each.kind === 'encr' && each.id === id);
+  if (row?.kind !== 'encr') throw new RangeError(`no cipher has the number ${id}`);
+  return row.mode;
+}
+
 export function saFor(suite: Suite, esn: boolean): SaParameters {
   const { id, keyBytes, saltBytes, ivBytes, blockBytes, icvBytes, integrity } = suite;
   return saOf('aes128gcm16', {
@@ -219,6 +226,7 @@ export function saFor(suite: Suite, esn: boolean): SaParameters {
     encryption: {
       kind: 'encr',
       name: suite.name,
+      mode: modeOf(id),
       id,
       keyBits: keyBytes * 8,
       keyLengthAttribute: false,

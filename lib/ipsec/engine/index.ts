@@ -3,7 +3,7 @@
 
 import { accessSync, constants, readFileSync } from 'node:fs';
 import type { Config } from '../../config/types.ts';
-import type { EncryptionAlgorithm, IntegrityAlgorithm } from '../../crypto/algorithms.ts';
+import type { CipherMode, EncryptionAlgorithm, IntegrityAlgorithm } from '../../crypto/algorithms.ts';
 import { type ErrorInfo, fail, ok, type Result, SystemError } from '../../errors.ts';
 import type { Datagram, Log } from '../../ike/runtime.ts';
 import { type Endpoint, formatAddress, parseAddress } from '../../net/address.ts';
@@ -27,7 +27,9 @@ import {
 /** The capability that TUN devices, routes and marks need: CAP_NET_ADMIN. */
 const NET_ADMIN_BIT = 12n;
 /** What the engine authenticates CBC with (addon/cipher/cbc-hmac.cc). */
-const INTEGRITY: ReadonlySet<string> = new Set(['sha1', 'sha256', 'sha384', 'sha512']);
+const INTEGRITY: ReadonlySet<string> = new Set(['sha1', 'sha256', 'sha384', 'sha512', 'aesxcbc', 'aescmac']);
+const AEADS: ReadonlySet<CipherMode> = new Set(['aes-gcm', 'aes-gmac', 'aes-ccm', 'chacha20-poly1305']);
+const CIPHERS: ReadonlySet<CipherMode> = new Set(['aes-cbc', 'aes-ctr', '3des-cbc', 'null']);
 const UNSPECIFIED: Readonly<Record<number, Uint8Array>> = { 4: new Uint8Array(4), 16: new Uint8Array(16) };
 
 /**
@@ -75,8 +77,9 @@ export function engineCarries(
   encryption: EncryptionAlgorithm,
   integrity: IntegrityAlgorithm | undefined,
 ): boolean {
-  if (encryption.mode === 'aes-gcm') return encryption.icvBytes === 16 && integrity === undefined;
-  return encryption.mode === 'aes-cbc' && integrity !== undefined && INTEGRITY.has(integrity.name);
+  return integrity === undefined
+    ? AEADS.has(encryption.mode)
+    : CIPHERS.has(encryption.mode) && INTEGRITY.has(integrity.name);
 }
 
 /** Why the engine cannot work here, in words; undefined when nothing speaks against it. Opening may still fail (a port in use). */
