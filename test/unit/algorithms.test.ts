@@ -113,7 +113,6 @@ test('a proposal that the data plane cannot carry is a ConfigError that names pl
   const engine = { name: 'engine', supports: engineCarries } as const;
   for (const [text, pair] of [
     ['aes128-sha256_96', 'aes128-sha256_96'],
-    ['aes128-sha256-sha256_96', 'aes128-sha256_96'],
     ['aes128-md5', 'aes128-md5'],
     ['camellia256-sha256', 'camellia256-sha256'],
     ['des-sha1', 'des-sha1'],
