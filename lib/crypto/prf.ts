@@ -51,7 +51,6 @@ export function hash(name: HashName, ...data: readonly Uint8Array[]): Uint8Array
   const [number, outputBytes] = HASHES[name];
   const length = putData(w, data);
   w.call.hash(number, length);
-  w.bytes.fill(0, w.at.DATA, w.at.DATA + length);
   return take(w, w.at.OUT, outputBytes);
 }
 
@@ -68,7 +67,6 @@ export function prf(
   const keyBytes = putKey(w, number, outputBytes, key);
   const length = putData(w, data);
   w.call.prf(number, keyBytes, length);
-  w.bytes.fill(0, w.at.DATA, w.at.DATA + length);
   return take(w, w.at.OUT, outputBytes);
 }
 
@@ -103,7 +101,6 @@ export function expand(
   const keyBytes = putKey(w, number, outputBytes, key);
   w.bytes.set(seed, w.at.DATA);
   w.call.expand(number, keyBytes, seed.length, lengthBytes, chain);
-  w.bytes.fill(0, w.at.DATA, w.at.DATA + seed.length + 1);
   const out = w.bytes.slice(w.at.OUT, w.at.OUT + lengthBytes);
   w.bytes.fill(0, w.at.OUT, w.at.OUT + Math.ceil(lengthBytes / outputBytes) * outputBytes);
   return out;
@@ -125,7 +122,6 @@ function putKey(w: Wasm<'symmetric'>, number: number, outputBytes: number, key: 
   // HMAC hashes it; the block ciphers' PRFs authenticate it under 16 zeros, which is what KEY holds now.
   if (number < XCBC[0]) w.call.hash(number, length);
   else w.call.prf(number, outputBytes, length);
-  w.bytes.fill(0, w.at.DATA, w.at.DATA + length);
   w.bytes.copyWithin(w.at.KEY, w.at.OUT, w.at.OUT + outputBytes);
   w.bytes.fill(0, w.at.OUT, w.at.OUT + outputBytes);
   return outputBytes;

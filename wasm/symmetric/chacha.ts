@@ -3,7 +3,7 @@
 // Poly1305's key, the other three already serve the text. Opening compares first and decrypts only what passed.
 
 import { wipe } from '../common/wipe';
-import { firstBytes } from './ghash';
+import { firstBytes } from './bytes';
 import { CHACHA, CHACHA_END, DATA, IV, KEY, STREAM } from './layout';
 import { poly1305, poly1305Key } from './poly1305';
 
