@@ -66,7 +66,7 @@ function rotl(x: v128, by: i32): v128 {
 // @ts-ignore: decorator
 @inline
 function rotl16(x: v128): v128 {
-  return i8x16.shuffle(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  return i8x16.swizzle(x, i8x16(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
 }
 
 // @ts-ignore: decorator
