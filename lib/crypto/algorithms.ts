@@ -156,6 +156,24 @@ const dh = (
   seedBytes,
   quick,
 });
+/** An encapsulation key one way, a ciphertext the other (FIPS 203 §8). */
+const mlkem = (
+  name: string,
+  id: number,
+  initiatorPublicBytes: number,
+  responderPublicBytes: number,
+): KeyExchangeAlgorithm => ({
+  kind: 'ke',
+  name,
+  id,
+  initiatorPublicBytes,
+  responderPublicBytes,
+  sharedBytes: 32,
+  seedBytes: 64,
+  quick: true,
+});
+const modp = (name: string, id: number, bits: number, seedBytes: number): KeyExchangeAlgorithm =>
+  dh(name, id, bits / 8, bits / 8, seedBytes);
 
 export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
   ...gcm(20, 16),
@@ -208,7 +226,21 @@ export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
   integ('sha256_96', 12, 32, 12, { only: 'esp' }),
   dh('curve25519', 31, 32, 32, 32, true),
   dh('ecp256', 19, 64, 32, 32),
-  dh('modp2048', 14, 256, 256, 32),
+  mlkem('mlkem512', 35, 800, 768),
+  mlkem('mlkem768', 36, 1184, 1088),
+  mlkem('mlkem1024', 37, 1568, 1568),
+  // Exponents have twice the bits of the group's strength (RFC 3526 §8), in RFC 5114's groups those of the order.
+  modp('modp768', 1, 768, 24),
+  modp('modp1024', 2, 1024, 24),
+  modp('modp1536', 5, 1536, 32),
+  modp('modp2048', 14, 2048, 32),
+  modp('modp3072', 15, 3072, 36),
+  modp('modp4096', 16, 4096, 40),
+  modp('modp6144', 17, 6144, 48),
+  modp('modp8192', 18, 8192, 52),
+  modp('modp1024s160', 22, 1024, 20),
+  modp('modp2048s224', 23, 2048, 28),
+  modp('modp2048s256', 24, 2048, 32),
   { kind: 'esn', name: 'noesn', id: 0 },
   { kind: 'esn', name: 'esn', id: 1 },
 ] satisfies Algorithm[]);

@@ -54,8 +54,14 @@ interface Exports {
     p256Secret(): number;
   };
   readonly modp: {
-    modp2048Public(): void;
-    modp2048Secret(): number;
+    modpPublic(group: number, exponentBytes: number): void;
+    modpSecret(group: number, exponentBytes: number): number;
+  };
+  /** Each takes k: 2, 3 or 4. */
+  readonly kem: {
+    mlkemPublic(k: number): void;
+    mlkemEncapsulate(k: number): number;
+    mlkemDecapsulate(k: number): void;
   };
 }
 
@@ -68,6 +74,7 @@ interface Places {
   readonly feistel: Record<'KEY' | 'IV' | 'DATA' | 'DATA_MAX' | End, number>;
   readonly curve: Record<'SCALAR' | 'PEER' | 'RESULT' | End, number>;
   readonly modp: Record<'SCALAR' | 'PEER' | 'RESULT' | End, number>;
+  readonly kem: Record<'SEED' | 'PEER' | 'RESULT' | 'SECRET' | End, number>;
 }
 
 /** Behind it the module's constants come. */

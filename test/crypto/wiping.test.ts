@@ -86,21 +86,27 @@ for (const row of ALGORITHMS.filter((each): each is EncryptionAlgorithm => each.
       }
   });
 
-for (const name of ['curve25519', 'ecp256', 'modp2048'])
-  test(`${name} leaves nothing of private value, tables and secret, and nothing of what it refused`, () => {
-    const method = algorithm('ke', name);
-    const seed = exactBytes(32);
+for (const method of ALGORITHMS.filter((row) => row.kind === 'ke'))
+  test(`${method.name} leaves nothing of private value, tables and secret, and nothing of what it refused`, () => {
+    const seed = exactBytes(method.seedBytes);
     const initiator = runKeyExchange({ op: 'initiate', method, seed });
     assert.ok(initiator.ok);
     assert.deepEqual(traces(), [], 'initiate');
     const { publicValue, privateValue } = initiator.value;
-    assert.ok(runKeyExchange({ op: 'respond', method, seed, peerPublic: publicValue }).ok);
+    const responder = runKeyExchange({ op: 'respond', method, seed, peerPublic: publicValue });
+    assert.ok(responder.ok);
     assert.deepEqual(traces(), [], 'respond');
-    assert.ok(runKeyExchange({ op: 'finish', method, privateValue, peerPublic: publicValue }).ok);
+    const answer = responder.value.publicValue;
+    assert.ok(runKeyExchange({ op: 'finish', method, privateValue, peerPublic: answer }).ok);
     assert.deepEqual(traces(), [], 'finish');
-    const peerPublic = new Uint8Array(publicValue.length);
+    // No element of any group; for ML-KEM numbers that are not reduced (FIPS 203 §7.2).
+    const peerPublic = new Uint8Array(publicValue.length).fill(method.name.startsWith('mlkem') ? 255 : 0);
     assert.equal(runKeyExchange({ op: 'respond', method, seed, peerPublic }).ok, false);
     assert.deepEqual(traces(), [], 'refused');
+    // Of a small order, which is found out with numbers and tables in place (RFC 6989 §2.2).
+    peerPublic[peerPublic.length - 1] = 2;
+    runKeyExchange({ op: 'respond', method, seed, peerPublic });
+    assert.deepEqual(traces(), [], 'the number 2');
   });
 
 test('an input that is too long leaves nothing of the key that came with it', () => {
