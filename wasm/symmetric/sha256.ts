@@ -76,8 +76,7 @@ export function sha256Blocks(state: usize, p: usize, count: i32): void {
     let a = s0, b = s1, c = s2, d = s3, e = s4, f = s5, g = s6, h = s7;
     // a ^ b of this round and of the last one, which is b ^ c now: the majority takes both.
     let t: u32 = 0, u = b ^ c;
-    for (let k = K; k < K + 256; k += 64) {
-      const more = k < K + 192;
+    for (let k = K; k < K + 192; k += 64) {
       h += load<u32>(W, 0) + (g ^ (e & (f ^ g))) + sum1(e);
       d += h;
       t = a ^ b;
@@ -94,10 +93,8 @@ export function sha256Blocks(state: usize, p: usize, count: i32): void {
       a += e;
       u = f ^ g;
       e += sum0(f) + (g ^ (u & t));
-      if (more) {
-        x0 = expand(x0, x1, x2, x3);
-        v128.store(W, i32x4.add(x0, v128.load(k, 64)), 0);
-      }
+      x0 = expand(x0, x1, x2, x3);
+      v128.store(W, i32x4.add(x0, v128.load(k, 64)), 0);
       d += load<u32>(W, 16) + (c ^ (a & (b ^ c))) + sum1(a);
       h += d;
       t = e ^ f;
@@ -114,10 +111,8 @@ export function sha256Blocks(state: usize, p: usize, count: i32): void {
       e += a;
       u = b ^ c;
       a += sum0(b) + (c ^ (u & t));
-      if (more) {
-        x1 = expand(x1, x2, x3, x0);
-        v128.store(W, i32x4.add(x1, v128.load(k, 80)), 16);
-      }
+      x1 = expand(x1, x2, x3, x0);
+      v128.store(W, i32x4.add(x1, v128.load(k, 80)), 16);
       h += load<u32>(W, 32) + (g ^ (e & (f ^ g))) + sum1(e);
       d += h;
       t = a ^ b;
@@ -134,10 +129,8 @@ export function sha256Blocks(state: usize, p: usize, count: i32): void {
       a += e;
       u = f ^ g;
       e += sum0(f) + (g ^ (u & t));
-      if (more) {
-        x2 = expand(x2, x3, x0, x1);
-        v128.store(W, i32x4.add(x2, v128.load(k, 96)), 32);
-      }
+      x2 = expand(x2, x3, x0, x1);
+      v128.store(W, i32x4.add(x2, v128.load(k, 96)), 32);
       d += load<u32>(W, 48) + (c ^ (a & (b ^ c))) + sum1(a);
       h += d;
       t = e ^ f;
@@ -154,11 +147,73 @@ export function sha256Blocks(state: usize, p: usize, count: i32): void {
       e += a;
       u = b ^ c;
       a += sum0(b) + (c ^ (u & t));
-      if (more) {
-        x3 = expand(x3, x0, x1, x2);
-        v128.store(W, i32x4.add(x3, v128.load(k, 112)), 48);
-      }
+      x3 = expand(x3, x0, x1, x2);
+      v128.store(W, i32x4.add(x3, v128.load(k, 112)), 48);
     }
+    h += load<u32>(W, 0) + (g ^ (e & (f ^ g))) + sum1(e);
+    d += h;
+    t = a ^ b;
+    h += sum0(a) + (b ^ (t & u));
+    g += load<u32>(W, 4) + (f ^ (d & (e ^ f))) + sum1(d);
+    c += g;
+    u = h ^ a;
+    g += sum0(h) + (a ^ (u & t));
+    f += load<u32>(W, 8) + (e ^ (c & (d ^ e))) + sum1(c);
+    b += f;
+    t = g ^ h;
+    f += sum0(g) + (h ^ (t & u));
+    e += load<u32>(W, 12) + (d ^ (b & (c ^ d))) + sum1(b);
+    a += e;
+    u = f ^ g;
+    e += sum0(f) + (g ^ (u & t));
+    d += load<u32>(W, 16) + (c ^ (a & (b ^ c))) + sum1(a);
+    h += d;
+    t = e ^ f;
+    d += sum0(e) + (f ^ (t & u));
+    c += load<u32>(W, 20) + (b ^ (h & (a ^ b))) + sum1(h);
+    g += c;
+    u = d ^ e;
+    c += sum0(d) + (e ^ (u & t));
+    b += load<u32>(W, 24) + (a ^ (g & (h ^ a))) + sum1(g);
+    f += b;
+    t = c ^ d;
+    b += sum0(c) + (d ^ (t & u));
+    a += load<u32>(W, 28) + (h ^ (f & (g ^ h))) + sum1(f);
+    e += a;
+    u = b ^ c;
+    a += sum0(b) + (c ^ (u & t));
+    h += load<u32>(W, 32) + (g ^ (e & (f ^ g))) + sum1(e);
+    d += h;
+    t = a ^ b;
+    h += sum0(a) + (b ^ (t & u));
+    g += load<u32>(W, 36) + (f ^ (d & (e ^ f))) + sum1(d);
+    c += g;
+    u = h ^ a;
+    g += sum0(h) + (a ^ (u & t));
+    f += load<u32>(W, 40) + (e ^ (c & (d ^ e))) + sum1(c);
+    b += f;
+    t = g ^ h;
+    f += sum0(g) + (h ^ (t & u));
+    e += load<u32>(W, 44) + (d ^ (b & (c ^ d))) + sum1(b);
+    a += e;
+    u = f ^ g;
+    e += sum0(f) + (g ^ (u & t));
+    d += load<u32>(W, 48) + (c ^ (a & (b ^ c))) + sum1(a);
+    h += d;
+    t = e ^ f;
+    d += sum0(e) + (f ^ (t & u));
+    c += load<u32>(W, 52) + (b ^ (h & (a ^ b))) + sum1(h);
+    g += c;
+    u = d ^ e;
+    c += sum0(d) + (e ^ (u & t));
+    b += load<u32>(W, 56) + (a ^ (g & (h ^ a))) + sum1(g);
+    f += b;
+    t = c ^ d;
+    b += sum0(c) + (d ^ (t & u));
+    a += load<u32>(W, 60) + (h ^ (f & (g ^ h))) + sum1(f);
+    e += a;
+    u = b ^ c;
+    a += sum0(b) + (c ^ (u & t));
     s0 += a; s1 += b; s2 += c; s3 += d; s4 += e; s5 += f; s6 += g; s7 += h;
   }
   store<u32>(state, s0);

@@ -92,8 +92,7 @@ export function sha512Blocks(state: usize, p: usize, count: i32): void {
     let a = s0, b = s1, c = s2, d = s3, e = s4, f = s5, g = s6, h = s7;
     // a ^ b of this round and of the last one, which is b ^ c now: the majority takes both.
     let t: u64 = 0, u = b ^ c;
-    for (let k = K; k < K + 640; k += 128) {
-      const more = k < K + 512;
+    for (let k = K; k < K + 512; k += 128) {
       h += load<u64>(W, 0) + (g ^ (e & (f ^ g))) + sum1(e);
       d += h;
       t = a ^ b;
@@ -102,10 +101,8 @@ export function sha512Blocks(state: usize, p: usize, count: i32): void {
       c += g;
       u = h ^ a;
       g += sum0(h) + (a ^ (u & t));
-      if (more) {
-        x0 = expand(x0, x1, x4, x5, x7);
-        v128.store(W, i64x2.add(x0, v128.load(k, 128)), 0);
-      }
+      x0 = expand(x0, x1, x4, x5, x7);
+      v128.store(W, i64x2.add(x0, v128.load(k, 128)), 0);
       f += load<u64>(W, 16) + (e ^ (c & (d ^ e))) + sum1(c);
       b += f;
       t = g ^ h;
@@ -114,10 +111,8 @@ export function sha512Blocks(state: usize, p: usize, count: i32): void {
       a += e;
       u = f ^ g;
       e += sum0(f) + (g ^ (u & t));
-      if (more) {
-        x1 = expand(x1, x2, x5, x6, x0);
-        v128.store(W, i64x2.add(x1, v128.load(k, 144)), 16);
-      }
+      x1 = expand(x1, x2, x5, x6, x0);
+      v128.store(W, i64x2.add(x1, v128.load(k, 144)), 16);
       d += load<u64>(W, 32) + (c ^ (a & (b ^ c))) + sum1(a);
       h += d;
       t = e ^ f;
@@ -126,10 +121,8 @@ export function sha512Blocks(state: usize, p: usize, count: i32): void {
       g += c;
       u = d ^ e;
       c += sum0(d) + (e ^ (u & t));
-      if (more) {
-        x2 = expand(x2, x3, x6, x7, x1);
-        v128.store(W, i64x2.add(x2, v128.load(k, 160)), 32);
-      }
+      x2 = expand(x2, x3, x6, x7, x1);
+      v128.store(W, i64x2.add(x2, v128.load(k, 160)), 32);
       b += load<u64>(W, 48) + (a ^ (g & (h ^ a))) + sum1(g);
       f += b;
       t = c ^ d;
@@ -138,10 +131,8 @@ export function sha512Blocks(state: usize, p: usize, count: i32): void {
       e += a;
       u = b ^ c;
       a += sum0(b) + (c ^ (u & t));
-      if (more) {
-        x3 = expand(x3, x4, x7, x0, x2);
-        v128.store(W, i64x2.add(x3, v128.load(k, 176)), 48);
-      }
+      x3 = expand(x3, x4, x7, x0, x2);
+      v128.store(W, i64x2.add(x3, v128.load(k, 176)), 48);
       h += load<u64>(W, 64) + (g ^ (e & (f ^ g))) + sum1(e);
       d += h;
       t = a ^ b;
@@ -150,10 +141,8 @@ export function sha512Blocks(state: usize, p: usize, count: i32): void {
       c += g;
       u = h ^ a;
       g += sum0(h) + (a ^ (u & t));
-      if (more) {
-        x4 = expand(x4, x5, x0, x1, x3);
-        v128.store(W, i64x2.add(x4, v128.load(k, 192)), 64);
-      }
+      x4 = expand(x4, x5, x0, x1, x3);
+      v128.store(W, i64x2.add(x4, v128.load(k, 192)), 64);
       f += load<u64>(W, 80) + (e ^ (c & (d ^ e))) + sum1(c);
       b += f;
       t = g ^ h;
@@ -162,10 +151,8 @@ export function sha512Blocks(state: usize, p: usize, count: i32): void {
       a += e;
       u = f ^ g;
       e += sum0(f) + (g ^ (u & t));
-      if (more) {
-        x5 = expand(x5, x6, x1, x2, x4);
-        v128.store(W, i64x2.add(x5, v128.load(k, 208)), 80);
-      }
+      x5 = expand(x5, x6, x1, x2, x4);
+      v128.store(W, i64x2.add(x5, v128.load(k, 208)), 80);
       d += load<u64>(W, 96) + (c ^ (a & (b ^ c))) + sum1(a);
       h += d;
       t = e ^ f;
@@ -174,10 +161,8 @@ export function sha512Blocks(state: usize, p: usize, count: i32): void {
       g += c;
       u = d ^ e;
       c += sum0(d) + (e ^ (u & t));
-      if (more) {
-        x6 = expand(x6, x7, x2, x3, x5);
-        v128.store(W, i64x2.add(x6, v128.load(k, 224)), 96);
-      }
+      x6 = expand(x6, x7, x2, x3, x5);
+      v128.store(W, i64x2.add(x6, v128.load(k, 224)), 96);
       b += load<u64>(W, 112) + (a ^ (g & (h ^ a))) + sum1(g);
       f += b;
       t = c ^ d;
@@ -186,11 +171,73 @@ export function sha512Blocks(state: usize, p: usize, count: i32): void {
       e += a;
       u = b ^ c;
       a += sum0(b) + (c ^ (u & t));
-      if (more) {
-        x7 = expand(x7, x0, x3, x4, x6);
-        v128.store(W, i64x2.add(x7, v128.load(k, 240)), 112);
-      }
+      x7 = expand(x7, x0, x3, x4, x6);
+      v128.store(W, i64x2.add(x7, v128.load(k, 240)), 112);
     }
+    h += load<u64>(W, 0) + (g ^ (e & (f ^ g))) + sum1(e);
+    d += h;
+    t = a ^ b;
+    h += sum0(a) + (b ^ (t & u));
+    g += load<u64>(W, 8) + (f ^ (d & (e ^ f))) + sum1(d);
+    c += g;
+    u = h ^ a;
+    g += sum0(h) + (a ^ (u & t));
+    f += load<u64>(W, 16) + (e ^ (c & (d ^ e))) + sum1(c);
+    b += f;
+    t = g ^ h;
+    f += sum0(g) + (h ^ (t & u));
+    e += load<u64>(W, 24) + (d ^ (b & (c ^ d))) + sum1(b);
+    a += e;
+    u = f ^ g;
+    e += sum0(f) + (g ^ (u & t));
+    d += load<u64>(W, 32) + (c ^ (a & (b ^ c))) + sum1(a);
+    h += d;
+    t = e ^ f;
+    d += sum0(e) + (f ^ (t & u));
+    c += load<u64>(W, 40) + (b ^ (h & (a ^ b))) + sum1(h);
+    g += c;
+    u = d ^ e;
+    c += sum0(d) + (e ^ (u & t));
+    b += load<u64>(W, 48) + (a ^ (g & (h ^ a))) + sum1(g);
+    f += b;
+    t = c ^ d;
+    b += sum0(c) + (d ^ (t & u));
+    a += load<u64>(W, 56) + (h ^ (f & (g ^ h))) + sum1(f);
+    e += a;
+    u = b ^ c;
+    a += sum0(b) + (c ^ (u & t));
+    h += load<u64>(W, 64) + (g ^ (e & (f ^ g))) + sum1(e);
+    d += h;
+    t = a ^ b;
+    h += sum0(a) + (b ^ (t & u));
+    g += load<u64>(W, 72) + (f ^ (d & (e ^ f))) + sum1(d);
+    c += g;
+    u = h ^ a;
+    g += sum0(h) + (a ^ (u & t));
+    f += load<u64>(W, 80) + (e ^ (c & (d ^ e))) + sum1(c);
+    b += f;
+    t = g ^ h;
+    f += sum0(g) + (h ^ (t & u));
+    e += load<u64>(W, 88) + (d ^ (b & (c ^ d))) + sum1(b);
+    a += e;
+    u = f ^ g;
+    e += sum0(f) + (g ^ (u & t));
+    d += load<u64>(W, 96) + (c ^ (a & (b ^ c))) + sum1(a);
+    h += d;
+    t = e ^ f;
+    d += sum0(e) + (f ^ (t & u));
+    c += load<u64>(W, 104) + (b ^ (h & (a ^ b))) + sum1(h);
+    g += c;
+    u = d ^ e;
+    c += sum0(d) + (e ^ (u & t));
+    b += load<u64>(W, 112) + (a ^ (g & (h ^ a))) + sum1(g);
+    f += b;
+    t = c ^ d;
+    b += sum0(c) + (d ^ (t & u));
+    a += load<u64>(W, 120) + (h ^ (f & (g ^ h))) + sum1(f);
+    e += a;
+    u = b ^ c;
+    a += sum0(b) + (c ^ (u & t));
     s0 += a; s1 += b; s2 += c; s3 += d; s4 += e; s5 += f; s6 += g; s7 += h;
   }
   store<u64>(state, s0);
