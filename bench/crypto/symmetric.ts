@@ -12,7 +12,7 @@ import {
 import { cmac, cbc as nobleCbc, gcm as nobleGcm } from '@noble/ciphers/aes.js';
 import { hmac as nobleHmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { createHMAC, createMD5, createSHA1, createSHA256, createSHA384, createSHA512 } from 'hash-wasm';
+import { createHMAC, createSHA1, createSHA256, createSHA512 } from 'hash-wasm';
 import sodium from 'libsodium-wrappers';
 import { concat, equalConstantTime } from '../../lib/bytes.ts';
 import { algorithm } from '../../lib/crypto/algorithms.ts';
@@ -24,13 +24,7 @@ const SIZES = [64, 256, 1_420, 8_192] as const;
 const MESSAGES = [64, 512, 1_424] as const;
 const NODE = 'node:crypto';
 const NOBLE = '@noble/ciphers';
-const HASHES = {
-  md5: createMD5,
-  sha1: createSHA1,
-  sha256: createSHA256,
-  sha384: createSHA384,
-  sha512: createSHA512,
-};
+const HASHES = { sha1: createSHA1, sha256: createSHA256, sha512: createSHA512 };
 type HashName = keyof typeof HASHES;
 
 await sodium.ready;
@@ -45,18 +39,18 @@ const crypto = createCrypto();
 
 export const symmetricContests = (): Contest[] => [
   ...(['sha1', 'sha256', 'sha512'] as const).flatMap((name) =>
-    [64, 1_024, 8_192].flatMap((bytes) => hmac(name, bytes)),
+    [64, 1_024].flatMap((bytes) => hmac(name, bytes)),
   ),
-  ...hmac('sha384', 64),
-  ...hmac('md5', 64),
-  ...[64, 1_420].map(aesCmac),
+  ...hmac('sha256', 8_192),
+  aesCmac(64),
   prfPlus(),
-  ...[128, 256].flatMap((bits) => [64, 512, 1_420, 8_192].flatMap((bytes) => seal(bits, bytes))),
-  ...SIZES.map((bytes) => open(256, bytes)),
+  ...[64, 512, 1_420].flatMap((bytes) => [...seal(128, bytes), ...seal(256, bytes)]),
+  ...seal(256, 8_192),
+  open(256, 512),
   ...[128, 256].flatMap((bits) => MESSAGES.flatMap((bytes) => encryptThenMac(bits, bytes))),
-  ...MESSAGES.map((bytes) => checkThenDecrypt(256, bytes)),
+  checkThenDecrypt(256, 512),
   ...SIZES.flatMap(chacha),
-  ...[64, 1_420].map((bytes) => nodeSealed('aes256ccm16', 'aes-256-ccm', bytes)),
+  nodeSealed('aes256ccm16', 'aes-256-ccm', 512),
   ...[
     ['aes256ctr', 'aes-256-ctr'],
     ['camellia256', 'camellia-256-cbc'],
@@ -209,7 +203,7 @@ function checkThenDecrypt(bits: number, bytes: number): Contest {
 function chacha(bytes: number): Contest[] {
   const { aad, text, own, nonce, ours } = aead('chacha20poly1305', bytes);
   return [
-    nodeSealed('chacha20poly1305', 'chacha20-poly1305', bytes),
+    ...(bytes === 1_420 ? [nodeSealed('chacha20poly1305', 'chacha20-poly1305', bytes)] : []),
     contest('chacha20-poly1305 seal', bytes, ours, 'libsodium', () =>
       sodium.crypto_aead_chacha20poly1305_ietf_encrypt(text, aad, null, nonce, own),
     ),

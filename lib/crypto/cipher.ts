@@ -213,9 +213,7 @@ function putAead(
   text: Uint8Array,
   room: number,
 ): number {
-  const keyBytes = algorithm.keyBits / 8;
-  exactly(`key and salt of ${algorithm.name}`, key, keyBytes + algorithm.saltBytes);
-  exactly(`IV of ${algorithm.name}`, iv, algorithm.ivBytes);
+  checkSizes(algorithm, key, iv);
   const before = (aad.length + BLOCK - 1) & -BLOCK;
   fits(w, before + text.length + room);
   const place = w.at.DATA + before;
@@ -223,6 +221,17 @@ function putAead(
   w.bytes.set(aad, w.at.DATA);
   w.bytes.set(text, place);
   return place;
+}
+
+function checkSizes(
+  { name, keyBits, saltBytes, ivBytes }: EncryptionAlgorithm,
+  key: Uint8Array,
+  iv: Uint8Array,
+): void {
+  const keyBytes = keyBits / 8 + saltBytes;
+  // The words are only made where they are needed.
+  if (key.length !== keyBytes) exactly(`key${saltBytes > 0 ? ' and salt' : ''} of ${name}`, key, keyBytes);
+  if (iv.length !== ivBytes) exactly(`IV of ${name}`, iv, ivBytes);
 }
 
 /** The salt is the nonce's first part (RFC 4106 §4, RFC 5282 §4, RFC 3686 §4) and no part of the key. */
@@ -247,12 +256,11 @@ function crypt(
   iv: Uint8Array,
   text: Uint8Array,
 ): Uint8Array {
-  const { name, mode, keyBits, saltBytes, blockBytes } = algorithm;
+  const { name, mode, keyBits, blockBytes } = algorithm;
   const plain = PLAIN[mode];
   if (plain === undefined && mode !== 'null')
     throw new RangeError(`${name} is an AEAD: it protects integrity in the same step`);
-  exactly(`key${saltBytes > 0 ? ' and salt' : ''} of ${name}`, key, keyBits / 8 + saltBytes);
-  exactly(`IV of ${name}`, iv, algorithm.ivBytes);
+  checkSizes(algorithm, key, iv);
   if (text.length % blockBytes !== 0)
     throw new RangeError(`${text.length} bytes are no whole blocks of ${blockBytes}`);
   if (plain === undefined) return text.slice();
