@@ -213,16 +213,25 @@ function putAead(
   text: Uint8Array,
   room: number,
 ): number {
-  const keyBytes = algorithm.keyBits / 8;
-  exactly(`key and salt of ${algorithm.name}`, key, keyBytes + algorithm.saltBytes);
-  exactly(`IV of ${algorithm.name}`, iv, algorithm.ivBytes);
-  const before = Math.ceil(aad.length / BLOCK) * BLOCK;
+  checkSizes(algorithm, key, iv);
+  const before = (aad.length + BLOCK - 1) & -BLOCK;
   fits(w, before + text.length + room);
   const place = w.at.DATA + before;
   putNonce(w, algorithm, key, iv);
   w.bytes.set(aad, w.at.DATA);
   w.bytes.set(text, place);
   return place;
+}
+
+function checkSizes(
+  { name, keyBits, saltBytes, ivBytes }: EncryptionAlgorithm,
+  key: Uint8Array,
+  iv: Uint8Array,
+): void {
+  const keyBytes = keyBits / 8 + saltBytes;
+  // The words are only made where they are needed.
+  if (key.length !== keyBytes) exactly(`key${saltBytes > 0 ? ' and salt' : ''} of ${name}`, key, keyBytes);
+  if (iv.length !== ivBytes) exactly(`IV of ${name}`, iv, ivBytes);
 }
 
 /** The salt is the nonce's first part (RFC 4106 §4, RFC 5282 §4, RFC 3686 §4) and no part of the key. */
@@ -232,9 +241,12 @@ function putNonce(
   key: Uint8Array,
   iv: Uint8Array,
 ): void {
-  w.bytes.set(key, w.at.KEY);
-  if (saltBytes > 0) w.bytes.copyWithin(w.at.IV, w.at.KEY + keyBits / 8, w.at.KEY + keyBits / 8 + saltBytes);
-  w.bytes.set(iv, w.at.IV + saltBytes);
+  const { at, bytes } = w;
+  const keyBytes = keyBits / 8;
+  bytes.set(key, at.KEY);
+  // By hand: for so few bytes a call takes longer.
+  for (let i = 0; i < saltBytes; i++) bytes[at.IV + i] = key[keyBytes + i];
+  for (let i = 0; i < iv.length; i++) bytes[at.IV + saltBytes + i] = iv[i];
 }
 
 function crypt(
@@ -244,12 +256,11 @@ function crypt(
   iv: Uint8Array,
   text: Uint8Array,
 ): Uint8Array {
-  const { name, mode, keyBits, saltBytes, blockBytes } = algorithm;
+  const { name, mode, keyBits, blockBytes } = algorithm;
   const plain = PLAIN[mode];
   if (plain === undefined && mode !== 'null')
     throw new RangeError(`${name} is an AEAD: it protects integrity in the same step`);
-  exactly(`key${saltBytes > 0 ? ' and salt' : ''} of ${name}`, key, keyBits / 8 + saltBytes);
-  exactly(`IV of ${name}`, iv, algorithm.ivBytes);
+  checkSizes(algorithm, key, iv);
   if (text.length % blockBytes !== 0)
     throw new RangeError(`${text.length} bytes are no whole blocks of ${blockBytes}`);
   if (plain === undefined) return text.slice();

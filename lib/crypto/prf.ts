@@ -51,39 +51,52 @@ export function hash(name: HashName, ...data: readonly Uint8Array[]): Uint8Array
   const [number, outputBytes] = HASHES[name];
   const length = putData(w, data);
   w.call.hash(number, length);
-  w.bytes.fill(0, w.at.DATA, w.at.DATA + length);
   return take(w, w.at.OUT, outputBytes);
 }
 
 /** prf(key, data[0] | data[1] | ...), whole. A key of any length does (RFC 2104 §2, RFC 4434 §2, RFC 4615 §3). */
 export function prf(
-  { name }: PrfAlgorithm | IntegrityAlgorithm,
+  { name, outputBytes }: PrfAlgorithm,
   key: Uint8Array,
   ...data: readonly Uint8Array[]
 ): Uint8Array {
-  const w = wasm('symmetric');
-  const [number, outputBytes] = functionOf(name);
-  // Before the key is in its place, for what does not fit is an exception.
-  fits(w, lengthOf(data));
-  const keyBytes = putKey(w, number, outputBytes, key);
-  const length = putData(w, data);
-  w.call.prf(number, keyBytes, length);
-  w.bytes.fill(0, w.at.DATA, w.at.DATA + length);
-  return take(w, w.at.OUT, outputBytes);
+  return compute(name, key, data, outputBytes);
 }
 
 /** The check value, cut as the algorithm says, over data[0] | data[1] | ... */
 export function integrity(
-  algorithm: IntegrityAlgorithm,
+  { name, keyBytes, icvBytes }: IntegrityAlgorithm,
   key: Uint8Array,
   ...data: readonly Uint8Array[]
 ): Uint8Array {
   // RFC 4868 §2.1.1, RFC 3566 §4.1: no other length.
-  exactly(`key of ${algorithm.name}`, key, algorithm.keyBytes);
-  const whole = prf(algorithm, key, ...data);
-  const icv = whole.slice(0, algorithm.icvBytes);
-  whole.fill(0);
-  return icv;
+  if (key.length !== keyBytes) exactly(`key of ${name}`, key, keyBytes);
+  return compute(name, key, data, icvBytes);
+}
+
+/** The first `wantedBytes` of the function's output. */
+function compute(
+  name: string,
+  key: Uint8Array,
+  data: readonly Uint8Array[],
+  wantedBytes: number,
+): Uint8Array {
+  const w = wasm('symmetric');
+  const { at, bytes } = w;
+  const [number, outputBytes] = functionOf(name);
+  // Before the key is in its place, for what does not fit is an exception.
+  const length = lengthOf(data);
+  fits(w, length);
+  const keyBytes = putKey(w, number, outputBytes, key);
+  let place = at.DATA;
+  for (const part of data) {
+    bytes.set(part, place);
+    place += part.length;
+  }
+  w.call.prf(number, keyBytes, length);
+  const out = bytes.slice(at.OUT, at.OUT + wantedBytes);
+  bytes.fill(0, at.OUT, at.OUT + outputBytes);
+  return out;
 }
 
 /** `lengthBytes` bytes in blocks that follow from each other as `chain` says; a RangeError beyond 255 blocks. */
@@ -103,7 +116,6 @@ export function expand(
   const keyBytes = putKey(w, number, outputBytes, key);
   w.bytes.set(seed, w.at.DATA);
   w.call.expand(number, keyBytes, seed.length, lengthBytes, chain);
-  w.bytes.fill(0, w.at.DATA, w.at.DATA + seed.length + 1);
   const out = w.bytes.slice(w.at.OUT, w.at.OUT + lengthBytes);
   w.bytes.fill(0, w.at.OUT, w.at.OUT + Math.ceil(lengthBytes / outputBytes) * outputBytes);
   return out;
@@ -125,7 +137,6 @@ function putKey(w: Wasm<'symmetric'>, number: number, outputBytes: number, key: 
   // HMAC hashes it; the block ciphers' PRFs authenticate it under 16 zeros, which is what KEY holds now.
   if (number < XCBC[0]) w.call.hash(number, length);
   else w.call.prf(number, outputBytes, length);
-  w.bytes.fill(0, w.at.DATA, w.at.DATA + length);
   w.bytes.copyWithin(w.at.KEY, w.at.OUT, w.at.OUT + outputBytes);
   w.bytes.fill(0, w.at.OUT, w.at.OUT + outputBytes);
   return outputBytes;

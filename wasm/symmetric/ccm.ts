@@ -4,7 +4,7 @@
 
 import { encryptBlock, encryptionKeys, firstRound, lastKey, lastRound, round } from './aes';
 import { counterBlock } from './ctr';
-import { firstBytes } from './ghash';
+import { firstBytes } from './bytes';
 import { wipe } from '../common/wipe';
 import { CIPHER, DATA, IV, KEY, ROUND_KEYS, SCHEDULE_END } from './layout';
 

@@ -3,7 +3,7 @@
 // Poly1305's key, the other three already serve the text. Opening compares first and decrypts only what passed.
 
 import { wipe } from '../common/wipe';
-import { firstBytes } from './ghash';
+import { firstBytes } from './bytes';
 import { CHACHA, CHACHA_END, DATA, IV, KEY, STREAM } from './layout';
 import { poly1305, poly1305Key } from './poly1305';
 
@@ -66,7 +66,7 @@ function rotl(x: v128, by: i32): v128 {
 // @ts-ignore: decorator
 @inline
 function rotl16(x: v128): v128 {
-  return i8x16.shuffle(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  return i8x16.swizzle(x, i8x16(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
 }
 
 // @ts-ignore: decorator

@@ -2,7 +2,7 @@
 // RFC 3686 is here whole; GCM and CCM use `counterMode`.
 
 import { encryptBlock, encryptionKeys, firstRound, lastKey, lastRound, round } from './aes';
-import { firstBytes } from './ghash';
+import { firstBytes } from './bytes';
 import { wipe } from '../common/wipe';
 import { CIPHER, DATA, IV, KEY, ROUND_KEYS, SCHEDULE_END } from './layout';
 

@@ -3,7 +3,8 @@
 
 import { encryptBlock, encryptionKeys, lastKey } from './aes';
 import { counterBlock, counterMode } from './ctr';
-import { firstBytes, ghash, ghashKey, ghashMultiply } from './ghash';
+import { firstBytes } from './bytes';
+import { ghash, ghashKey, ghashMultiply } from './ghash';
 import { wipe } from '../common/wipe';
 import { CIPHER, CIPHER_END, DATA, IV, KEY, TAG } from './layout';
 

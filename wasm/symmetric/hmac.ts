@@ -9,13 +9,15 @@ import { SHA1_INITIAL, sha1Blocks } from './sha1';
 import { SHA256_INITIAL, sha256Blocks } from './sha256';
 import { SHA384_INITIAL, SHA512_INITIAL, sha512Blocks } from './sha512';
 import { SWAP_32, SWAP_64 } from './aes-tables';
+import { endMarked } from './bytes';
 
-/** Hashes `length` bytes at DATA; the digest is at OUT. */
+/** Hashes `length` bytes at DATA, which are gone then; the digest is at OUT. */
 export function hash(alg: i32, length: i32): void {
   start(alg, STATE);
   finish(alg, DATA, length, 0);
   storeDigest(alg, OUT);
   wipe(HASH, HASH_END);
+  wipe(DATA, DATA + length);
 }
 
 /** HMAC's two states from the key at KEY; a key longer than a block is hashed first. KEY_MAX >= keyLength. */
@@ -57,13 +59,11 @@ function finish(alg: i32, p: usize, length: i32, before: i32): void {
   const whole = length & -block;
   if (whole > 0) compress(alg, STATE, p, alg <= 2 ? whole >> 6 : whole >> 7);
   const rest = length - whole;
-  // 16 bytes at a time; what was read beyond the end is overwritten below.
-  for (let i = 0; i < rest; i += 16) v128.store(BLOCK + i, v128.load(p + whole + i));
   const end: i32 = rest + (alg <= 2 ? 9 : 17) > block ? 2 * block : block;
-  store<u8>(BLOCK + rest, 0x80);
-  let i = rest + 1;
-  for (; (i & 15) != 0; i++) store<u8>(BLOCK + i, 0);
-  for (; i < end; i += 16) v128.store(BLOCK + i, i64x2.splat(0));
+  let i = 0;
+  for (; i + 16 <= rest; i += 16) v128.store(BLOCK + i, v128.load(p + whole + i));
+  v128.store(BLOCK + i, endMarked(v128.load(p + whole + i), rest - i));
+  for (i += 16; i < end; i += 16) v128.store(BLOCK + i, i64x2.splat(0));
   const bits = (<u64>(before + length)) << 3;
   store<u64>(BLOCK + end - 8, alg == 0 ? bits : bswap<u64>(bits));
   compress(alg, STATE, BLOCK, end > block ? 2 : 1);

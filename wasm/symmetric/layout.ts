@@ -16,8 +16,8 @@ export const INNER: usize = 0x1040;
 export const OUTER: usize = 0x1080;
 export const DIGEST: usize = 0x10c0;
 export const W: usize = 0x1100;
-export const BLOCK: usize = 0x1380;
-export const HASH_END: usize = 0x1480;
+export const BLOCK: usize = 0x1180;
+export const HASH_END: usize = 0x1280;
 
 // AES: 15 round keys as FIPS 197 has them, then as the permuting code wants them; GHASH's row tables. Wiped likewise.
 export const CIPHER: usize = 0x2000;

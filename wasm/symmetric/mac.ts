@@ -3,7 +3,7 @@
 // chain's key come from the key.
 
 import { encryptBlock, encryptionKeys, lastKey } from './aes';
-import { firstBytes } from './ghash';
+import { endMarked, firstBytes } from './bytes';
 import { KEY, LAST_FILLED, LAST_WHOLE, MAC_KEY } from './layout';
 
 /**
@@ -27,9 +27,7 @@ export function macOf(p: usize, length: i32): v128 {
   for (; length > 16; length -= 16, p += 16) chain = encryptBlock(v128.xor(chain, v128.load(p)), last);
   let block = v128.load(p);
   if (length < 16) {
-    // 10*: a single bit, then zeros.
-    block = v128.or(firstBytes(block, length), i8x16.shl(i8x16.eq(i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), i8x16.splat(<i8>length)), 7));
-    block = v128.xor(block, v128.load(LAST_FILLED));
+    block = v128.xor(endMarked(block, length), v128.load(LAST_FILLED));
   } else block = v128.xor(block, v128.load(LAST_WHOLE));
   return encryptBlock(v128.xor(chain, block), last);
 }

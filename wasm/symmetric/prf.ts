@@ -3,18 +3,19 @@
 
 import { wipe } from '../common/wipe';
 import { digestBytes, hmacKey, hmacOf } from './hmac';
-import { CIPHER, DATA, HASH, HASH_END, KEY, KEY_MAX, MAC_END, OUT } from './layout';
+import { CIPHER, DATA, HASH, HASH_END, KEY, MAC, MAC_END, OUT, SCHEDULE_END } from './layout';
 import { macKey, macOf } from './mac';
 
-/** The function of `length` bytes under `keyLength` bytes of key. */
+/** The function of `length` bytes, which are gone then, under `keyLength` bytes of key. */
 export function prf(alg: i32, keyLength: i32, length: i32): void {
   setKey(alg, keyLength);
   apply(alg, DATA, length, OUT);
-  clear(alg);
+  wipe(DATA, DATA + length);
+  clear(alg, keyLength);
 }
 
 /**
- * Blocks until `wanted` bytes are there, each made from the one before it, the seed of `length` bytes, and a counter.
+ * Blocks until `wanted` bytes are there, each made from the one before it, the seed of `length` bytes (gone then), and a counter.
  * `counter`: where it starts, or -1 for none, or -2 for none and the seed in the first block only.
  */
 export function expand(alg: i32, keyLength: i32, length: i32, wanted: i32, counter: i32): void {
@@ -32,8 +33,8 @@ export function expand(alg: i32, keyLength: i32, length: i32, wanted: i32, count
     for (let i = 0; i < size; i += 4) store<u32>(from + i, load<u32>(OUT + made + i));
     if (counted) counter++;
   }
-  wipe(DATA - 64, DATA);
-  clear(alg);
+  wipe(DATA - 64, DATA + length + 1);
+  clear(alg, keyLength);
 }
 
 function setKey(alg: i32, keyLength: i32): void {
@@ -50,8 +51,12 @@ function outputBytes(alg: i32): i32 {
   return alg < 5 ? digestBytes(alg) : 16;
 }
 
-function clear(alg: i32): void {
+function clear(alg: i32, keyLength: i32): void {
   if (alg < 5) wipe(HASH, HASH_END);
-  else wipe(CIPHER, MAC_END);
-  wipe(KEY, KEY + KEY_MAX);
+  else {
+    wipe(CIPHER, SCHEDULE_END);
+    wipe(MAC, MAC_END);
+  }
+  // HMAC fills a key up to its block, which is 128 bytes at most.
+  wipe(KEY, KEY + max(keyLength, 128));
 }
