@@ -89,3 +89,71 @@ function reduce(n, terms) {
 function write(file, text) {
   writeFileSync(new URL(file, import.meta.url), text);
 }
+
+/** Half of a 448-bit number. */
+const HALF = 8;
+
+/**
+ * The columns of a product modulo 2^448 - 2^224 - 1 from those of three half products: with F = 2^224, F^2 = F + 1 and
+ * (a + b F)(c + d F) = (ac + bd) + ((a + b)(c + d) - ac) F.
+ */
+function goldilocks(column) {
+  const [low, high, both] = ['f', 'h', 's'].map((letter) => (k) => column(letter, k));
+  const lines = range(0, 2 * HALF - 1).flatMap((k) => [`  const l${k} = ${low(k)};`, `  const u${k} = ${high(k)};`, `  const b${k} = ${both(k)};`]);
+  for (const k of range(0, HALF)) {
+    const above = k + HALF < 2 * HALF - 1;
+    lines.push(`  let c${k} = l${k} + u${k}${above ? ` + b${k + HALF} - l${k + HALF}` : ''};`);
+    lines.push(`  let c${k + HALF} = b${k} - l${k}${above ? ` + u${k + HALF} + b${k + HALF}` : ''};`);
+  }
+  return lines.join('\n');
+}
+
+/** Two chains at once; what leaves the upper one comes back at limbs 0 and 8. */
+function carry448() {
+  const lines = ['  let q: i64, r: i64;'];
+  const step = (k, letter, next) => `${letter} = (c${k} + ROUND) >> ${BITS}; c${k} -= ${letter} << ${BITS};${next === undefined ? '' : ` c${next} += ${letter};`}`;
+  for (const k of range(0, HALF - 1)) lines.push(`  ${step(k, 'q', k + 1)} ${step(k + HALF, 'r', k + HALF + 1)}`);
+  lines.push(`  ${step(HALF - 1, 'q')} ${step(2 * HALF - 1, 'r')}`, `  c${HALF} += q + r; c0 += r;`);
+  lines.push(`  ${step(0, 'q', 1)} ${step(HALF, 'r', HALF + 1)}`);
+  for (const k of range(0, 2 * HALF)) lines.push(`  store<i64>(out, c${k}${k > 0 ? `, ${8 * k}` : ''});`);
+  return lines.join('\n');
+}
+
+const halves = (letter, upper, sum) => range(0, HALF).map((i) => `${sum}${i} = ${letter}${i} + ${upper}${i}`).join(', ');
+
+write('fe448.ts', `// Numbers modulo 2^448 - 2^224 - 1: sixteen limbs of ${BITS} bits, each an i64 with a sign (128 bytes a number). What multiply, square and
+// scale return has limbs of at most 2^27, limbs 1 and 9 a little more; sums and differences of two such may be multiplied: a column is
+// then below 2^62. Products take three half products (Karatsuba). Made by make-fields.mjs.
+
+const ROUND: i64 = 0x${(1 << (BITS - 1)).toString(16)};
+
+/** out = a b. */
+export function multiply(out: usize, a: usize, b: usize): void {
+${load(HALF, 'f', 'a')}
+${load(HALF, 'h', 'a', HALF)}
+${load(HALF, 'g', 'b')}
+${load(HALF, 'i', 'b', HALF)}
+  const ${halves('f', 'h', 's')};
+  const ${halves('g', 'i', 't')};
+${goldilocks((letter, k) => productColumn(k, HALF, letter, { f: 'g', h: 'i', s: 't' }[letter]))}
+${carry448()}
+}
+
+/** out = a a. */
+export function square(out: usize, a: usize): void {
+${load(HALF, 'f', 'a')}
+${load(HALF, 'h', 'a', HALF)}
+  const ${halves('f', 'h', 's')};
+${doubles(HALF, 'd', 'f')}
+${doubles(HALF, 'e', 'h')}
+${doubles(HALF, 'w', 's')}
+${goldilocks((letter, k) => squareColumn(k, HALF, letter, { f: 'd', h: 'e', s: 'w' }[letter]))}
+${carry448()}
+}
+
+/** out = a n + b, n below 2^20. */
+export function scale(out: usize, a: usize, n: i64, b: usize): void {
+${range(0, 2 * HALF).map((k) => `  let c${k} = load<i64>(a, ${8 * k}) * n + load<i64>(b, ${8 * k});`).join('\n')}
+${carry448()}
+}
+`);
