@@ -1,18 +1,24 @@
-// X25519 (RFC 7748 §5): the Montgomery ladder, 255 equal steps, the swap by a mask. In: SCALAR and PEER; out: RESULT.
+// X25519 (RFC 7748 §5): the Montgomery ladder, 255 equal steps, two field operations at a time (pair25519.ts). In: SCALAR and PEER; out: RESULT.
+// Of the two points of the ladder one is doubled, and the sum of both is symmetric in them: so a mask only selects which one.
 
-import { add, fromBytes, multiply, small, square, subtract, swap, toBytes } from './fe25519';
+import * as fe from './fe25519';
+import { carryOnce, fromBytes, lane, multiply, multiplyWrapped, PAIR, square, wrapLimbs } from './pair25519';
+import { invert, INVERT_ROOM } from './invert25519';
 import { wipe } from '../common/wipe';
 import { EXCHANGE, NUMBERS, PEER, RESULT, SCALAR } from './layout';
 
-const X1: usize = NUMBERS;
-const X2: usize = NUMBERS + 80;
-const Z2: usize = NUMBERS + 160;
-const X3: usize = NUMBERS + 240;
-const Z3: usize = NUMBERS + 320;
-const A: usize = NUMBERS + 400;
-const B: usize = NUMBERS + 480;
-const C: usize = NUMBERS + 560;
-const D: usize = NUMBERS + 640;
+/** (X2, Z2) and (X3, Z3): points as ratios. */
+const DOUBLED: usize = NUMBERS + INVERT_ROOM;
+const SUMMED: usize = DOUBLED + PAIR;
+/** (1, X1), their difference, and that made ready for multiplication. */
+const DIFFERENCE: usize = SUMMED + PAIR;
+const WRAPPED: usize = DIFFERENCE + PAIR;
+const AB: usize = WRAPPED + PAIR;
+const DC: usize = AB + PAIR;
+const CROSS: usize = DC + PAIR;
+const X: usize = CROSS + PAIR;
+const Z: usize = X + 80;
+const END: usize = Z + 80;
 
 /** The public value of SCALAR: the ladder from u = 9. */
 export function x25519Public(): void {
@@ -31,80 +37,75 @@ export function x25519Secret(): i32 {
 function ladder(): void {
   store<u8>(SCALAR, load<u8>(SCALAR) & 248);
   store<u8>(SCALAR, (load<u8>(SCALAR, 31) & 127) | 64, 31);
-  wipe(X2, X3);
-  wipe(X3, A);
-  fromBytes(X1, PEER);
-  fromBytes(X3, PEER);
-  store<u64>(X2, 1);
-  store<u64>(Z3, 1);
-  let swapped: u64 = 0;
+  // Infinity is (1 : 0), the point itself (X1 : 1).
+  fromBytes(SUMMED, 0, PEER);
+  fromBytes(DIFFERENCE, 8, PEER);
+  store<f64>(DOUBLED, 1);
+  store<f64>(SUMMED, 1, 8);
+  store<f64>(DIFFERENCE, 1);
+  wrapLimbs(WRAPPED, DIFFERENCE);
+  let before: i64 = 0;
   for (let bit = 254; bit >= 0; bit--) {
-    const wanted = (<u64>load<u8>(SCALAR + (bit >> 3)) >> (bit & 7)) & 1;
-    const mask: u64 = 0 - (swapped ^ wanted);
-    swap(X2, X3, mask);
-    swap(Z2, Z3, mask);
-    swapped = wanted;
-    step();
+    const wanted = (<i64>load<u8>(SCALAR + (bit >> 3)) >> (bit & 7)) & 1;
+    step(before ^ wanted);
+    before = wanted;
   }
-  swap(X2, X3, 0 - swapped);
-  swap(Z2, Z3, 0 - swapped);
-  invert(Z2, Z2);
-  multiply(X2, X2, Z2);
-  toBytes(RESULT, X2);
+  select(DOUBLED, DOUBLED, SUMMED, before);
+  lane(X, DOUBLED, 0, AB);
+  lane(Z, DOUBLED, 8, AB);
+  invert(Z, Z);
+  fe.multiply(X, X, Z);
+  fe.toBytes(RESULT, X);
   // The result stays until TypeScript has copied it.
   wipe(EXCHANGE, RESULT);
-  wipe(NUMBERS, D + 80);
+  wipe(NUMBERS, END);
 }
 
-/** (X2 : Z2) is doubled, and added to (X3 : Z3), whose difference is X1. */
-function step(): void {
-  add(A, X2, Z2);
-  subtract(B, X2, Z2);
-  add(C, X3, Z3);
-  subtract(D, X3, Z3);
-  multiply(D, D, A);
-  multiply(C, C, B);
-  square(A, A);
-  square(B, B);
-  add(X3, D, C);
-  square(X3, X3);
-  subtract(Z3, D, C);
-  square(Z3, Z3);
-  multiply(Z3, Z3, X1);
-  multiply(X2, A, B);
-  subtract(B, A, B);
-  small(C, B, 121665);
-  add(C, C, A);
-  multiply(Z2, B, C);
+/** DOUBLED becomes twice itself, or twice SUMMED where second is 1; SUMMED becomes the sum of both. */
+function step(second: i64): void {
+  sumAndDifference(AB, DOUBLED);
+  // (X3 - Z3, X3 + Z3)
+  for (let i: usize = 0; i < PAIR; i += 16) {
+    const q = v128.load(SUMMED + i);
+    v128.store(DC + i, f64x2.add(q, v128.xor(v128.shuffle<u64>(q, q, 1, 0), i64x2(i64.MIN_VALUE, 0))));
+  }
+  multiply(CROSS, AB, DC);
+  sumAndDifference(CROSS, CROSS);
+  square(CROSS, CROSS);
+  multiplyWrapped(SUMMED, CROSS, DIFFERENCE, WRAPPED);
+  const mask = i64x2.splat(0 - second);
+  for (let i: usize = 0; i < PAIR; i += 16) {
+    const q = v128.load(DC + i);
+    v128.store(AB + i, v128.bitselect(v128.shuffle<u64>(q, q, 1, 0), v128.load(AB + i), mask));
+  }
+  square(AB, AB);
+  double();
 }
 
-function squares(out: usize, a: usize, count: i32): void {
-  square(out, a);
-  for (let i = 1; i < count; i++) square(out, out);
+/** From AA and BB, the squares of X + Z and X - Z, with E = AA - BB: X2 = AA BB and Z2 = E (AA + 121665 E). */
+function double(): void {
+  const factor = f64x2(0, 121665);
+  for (let i: usize = 0; i < PAIR; i += 16) {
+    const p = v128.load(AB + i);
+    const s = v128.shuffle<u64>(p, p, 1, 0);
+    const e = f64x2.sub(s, p);
+    v128.store(AB + i, v128.shuffle<u64>(p, e, 0, 3));
+    v128.store(DC + i, f64x2.add(s, f64x2.mul(e, factor)));
+  }
+  carryOnce(DC);
+  multiply(DOUBLED, AB, DC);
 }
 
-/** out = 1 / a by a^(2^255 - 21). A, B, C and D are its room: after each line the exponent is 2^n - 1 as the comment says. */
-function invert(out: usize, a: usize): void {
-  square(A, a); // 2
-  squares(B, A, 2); // 8
-  multiply(B, B, a); // 9
-  multiply(A, A, B); // 11, for the end
-  square(C, A); // 22
-  multiply(B, B, C); // n = 5
-  squares(C, B, 5);
-  multiply(B, C, B); // n = 10
-  squares(C, B, 10);
-  multiply(C, C, B); // n = 20
-  squares(D, C, 20);
-  multiply(C, D, C); // n = 40
-  squares(C, C, 10);
-  multiply(B, C, B); // n = 50
-  squares(C, B, 50);
-  multiply(C, C, B); // n = 100
-  squares(D, C, 100);
-  multiply(C, D, C); // n = 200
-  squares(C, C, 50);
-  multiply(B, C, B); // n = 250
-  squares(B, B, 5);
-  multiply(out, B, A);
+/** (x, z) becomes (x + z, x - z). */
+function sumAndDifference(out: usize, p: usize): void {
+  for (let i: usize = 0; i < PAIR; i += 16) {
+    const q = v128.load(p + i);
+    v128.store(out + i, f64x2.add(v128.shuffle<u64>(q, q, 1, 0), v128.xor(q, i64x2(0, i64.MIN_VALUE))));
+  }
+}
+
+/** out = b where second is 1, else a. */
+function select(out: usize, a: usize, b: usize, second: i64): void {
+  const mask = i64x2.splat(0 - second);
+  for (let i: usize = 0; i < PAIR; i += 16) v128.store(out + i, v128.bitselect(v128.load(b + i), v128.load(a + i), mask));
 }
