@@ -3,13 +3,12 @@
 import { multiply, square } from './fe25519';
 import { NUMBERS } from './layout';
 
-/** Behind pair25519.ts's scratch. */
-const A: usize = NUMBERS + 192;
+const A: usize = NUMBERS;
 const B: usize = A + 80;
 const C: usize = B + 80;
 const D: usize = C + 80;
-/** What `invert` and pair25519.ts need at NUMBERS; the caller wipes it. */
-export const INVERT_ROOM: usize = 512;
+/** What `invert` needs at NUMBERS; the caller wipes it. */
+export const INVERT_ROOM: usize = 320;
 
 function squares(out: usize, a: usize, count: i32): void {
   square(out, a);

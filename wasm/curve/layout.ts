@@ -7,8 +7,6 @@ export const SCALAR: usize = 0x1000;
 export const PEER: usize = 0x1100;
 export const RESULT: usize = 0x1200;
 export const NUMBERS: usize = 0x1300;
-/** Where pair25519.ts works: 192 bytes of what is wiped with NUMBERS. */
-export const PAIR_SCRATCH: usize = 0x1300;
 export const RESERVED: usize = 0xa000;
 /** What comes after RESERVED: the constants, and tables of public multiples that are made when first wanted. */
 export const CONSTANT_BYTES: usize = 0x28000;

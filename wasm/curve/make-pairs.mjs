@@ -1,12 +1,12 @@
-// Makes pair25519.ts: two numbers modulo 2^255 - 19 at once, one in each half of a vector of two doubles.
+// Makes pair25519.ts and ladder25519.ts: two numbers modulo 2^255 - 19 at once, one in each half of a vector of two doubles.
 //
 //   node wasm/curve/make-pairs.mjs
 
 import { writeFileSync } from 'node:fs';
 
 const LIMBS = 12;
-/** Chains that carry at the same time: more of them wait less for each other. */
-const CHAINS = Number(process.env.CHAINS ?? 3);
+/** Chains that carry at the same time: more of them wait less for each other (2: 75 us an exchange, 6: 70 us). */
+const CHAINS = 6;
 const range = (from, to) => Array.from({ length: to - from }, (_, i) => from + i);
 const at = (pointer, i) => `v128.load(${pointer}${i > 0 ? `, ${16 * i}` : ''})`;
 
@@ -14,30 +14,6 @@ const at = (pointer, i) => `v128.load(${pointer}${i > 0 ? `, ${16 * i}` : ''})`;
 const place = (k) => Math.ceil((255 * k) / LIMBS);
 const width = (k) => place(k + 1) - place(k);
 const wrap = (column) => (column < LIMBS ? column : column - LIMBS);
-
-/** A row for each limb of a, held in a register: times the limbs of b, and beyond the highest column times the wrapped ones. */
-function multiplyRows() {
-  return range(0, LIMBS).flatMap((i) => [
-    `  ${i === 0 ? 'let ' : ''}f = ${at('a', i)};`,
-    ...range(0, LIMBS).map((j) => sumUp(i === 0, wrap(i + j), i + j < LIMBS ? at('b', j) : at('wrapped', j))),
-  ]);
-}
-
-/** Products of different limbs count twice. */
-function squareRows() {
-  return range(0, LIMBS).flatMap((i) => [
-    `  ${i === 0 ? 'let ' : ''}f = ${at('a', i)};`,
-    ...range(i, LIMBS).flatMap((j) => [
-      ...(j === i + 1 ? ['  f = f64x2.add(f, f);'] : []),
-      sumUp(i === 0, wrap(i + j), i + j >= LIMBS ? at('WRAPPED', j) : i === j ? 'f' : at('a', j)),
-    ]),
-  ]);
-}
-
-function sumUp(first, column, operand) {
-  const product = `f64x2.mul(f, ${operand})`;
-  return first ? `  let c${column} = ${product};` : `  c${column} = f64x2.add(c${column}, ${product});`;
-}
 
 function carry(k) {
   const next = wrap(k + 1);
@@ -48,11 +24,49 @@ function carry(k) {
   ];
 }
 
+/** The columns from memory, carried, one limb stored after the other. */
 function carries() {
   const length = LIMBS / CHAINS;
   const steps = range(0, length).flatMap((step) => range(0, CHAINS).map((chain) => chain * length + step));
-  const last = range(0, CHAINS).map((chain) => wrap((chain + 1) * length));
-  return ['  let t: v128;', ...[...steps, ...last].flatMap(carry), ...range(0, LIMBS).map((k) => `  v128.store(out, c${k}${k > 0 ? `, ${16 * k}` : ''});`)];
+  const heads = range(0, CHAINS).map((chain) => chain * length);
+  const done = (k) => `  v128.store(out, c${k}${k > 0 ? `, ${16 * k}` : ''});`;
+  const read = (k) => `  let c${k} = ${at('out', k)};`;
+  const first = steps.flatMap((k) => [...(heads.includes(k) ? [read(k)] : []), ...(heads.includes(wrap(k + 1)) ? [] : [read(wrap(k + 1))]), ...carry(k), done(k)]);
+  return ['  let t: v128;', ...first, ...heads.flatMap((k) => [...carry(k), done(k), done(k + 1)])];
+}
+
+/**
+ * Some columns at a time, some rows at a time. After those the sums are stored, though they are stored again later: V8 would otherwise
+ * load everything first and run out of registers.
+ */
+function columns(square, GROUP, STRIP) {
+  return range(0, LIMBS / GROUP).flatMap((group) => {
+    const names = range(GROUP * group, GROUP * group + GROUP);
+    const started = new Set();
+    // Limb i meets limb k - i in column k, a wrapped one where that is negative. In a square, limbs i < j meet once and count twice.
+    const other = (i, k) => (k - i < 0 ? k - i + LIMBS : k - i);
+    const meets = (i, k) => !square || other(i, k) >= i;
+    const rows = range(0, LIMBS).filter((i) => names.some((k) => meets(i, k)));
+    return range(0, Math.ceil(rows.length / STRIP)).flatMap((strip) => {
+      const some = rows.slice(STRIP * strip, STRIP * strip + STRIP);
+      const products = some.flatMap((i) => names.filter((k) => meets(i, k)).map((k) => ({ i, k, twice: square && other(i, k) !== i })));
+      const firsts = [...new Set(products.map(({ i, twice }) => `${twice ? 'd' : 'x'}${i}`))];
+      const seconds = [...new Set(products.map(({ i, k }) => k - i))].sort((a, b) => a - b);
+      const y = (d) => `y${d + LIMBS}_${group}_${strip}`;
+      return [
+        ...some.map((i) => `  const x${i}_${group} = ${square ? at('factor', LIMBS + i) : at('a', i)};`),
+        ...firsts.filter((name) => name[0] === 'd').map((name) => `  const ${name}_${group} = f64x2.add(x${name.slice(1)}_${group}, x${name.slice(1)}_${group});`),
+        ...seconds.map((d) => `  const ${y(d)} = ${at('factor', LIMBS + d)};`),
+        ...products.map(({ i, k, twice }) => {
+          const product = `f64x2.mul(${twice ? 'd' : 'x'}${i}_${group}, ${y(k - i)})`;
+          if (started.has(k)) return `  s${k} = f64x2.add(s${k}, ${product});`;
+          started.add(k);
+          return `  let s${k} = ${product};`;
+        }),
+        ...names.filter((k) => started.has(k)).map((k) => `  v128.store(out, s${k}${k > 0 ? `, ${16 * k}` : ''});`),
+      ];
+    });
+  });
 }
 
 // No column may reach 2^53 of its units, when all limbs of both factors are twice what a carry leaves.
@@ -84,58 +98,36 @@ writeFileSync(new URL('pair25519.ts', import.meta.url), `// Two numbers modulo 2
 // Made by make-pairs.mjs.
 
 import { fromBytes as integers } from './fe25519';
-import { PAIR_SCRATCH } from './layout';
 
 /** Bytes of a pair. */
 export const PAIR: usize = 192;
 
 /** 1.5 2^52 times the place of the next limb. */
-const ROUND: usize = memory.data<u64>([
+export const ROUND: usize = memory.data<u64>([
 ${range(0, LIMBS).map((k) => `  ${twice(1.5 * 2 ** (52 + place(k + 1)))},`).join('\n')}
 ], 16);
-const FOLD: usize = memory.data<u64>([${twice(19 * 2 ** -255)}], 16);
-/** The second factor's limbs 1 to 11, times 19 / 2^255. */
-const WRAPPED: usize = PAIR_SCRATCH;
+export const FOLD: usize = memory.data<u64>([${twice(19 * 2 ** -255)}], 16);
+/** Bytes of a second factor: its limbs 0 to 11 times 19 / 2^255, and behind them the limbs themselves, which are the pair as a first factor. */
+export const FACTOR: usize = 2 * PAIR;
 
-/** out = a b. */
-export function multiply(out: usize, a: usize, b: usize): void {
-  wrapLimbs(WRAPPED, b);
-  multiplyWrapped(out, a, b, WRAPPED);
+/** Stores limb i / 16 of a second factor. */
+// @ts-ignore: decorator
+@inline
+export function storeLimb(factor: usize, i: usize, limb: v128): void {
+  v128.store(factor + i, limb, 192);
+  v128.store(factor + i, f64x2.mul(limb, v128.load(FOLD)));
 }
 
-/** wrapped = 19 / 2^255 times b, for multiplyWrapped. */
-export function wrapLimbs(wrapped: usize, b: usize): void {
-  const fold = v128.load(FOLD);
-${range(1, LIMBS).map((k) => `  v128.store(wrapped, f64x2.mul(fold, ${at('b', k)}), ${16 * k});`).join('\n')}
-}
-
-/** out = a b. */
-export function multiplyWrapped(out: usize, a: usize, b: usize, wrapped: usize): void {
-${twoALine(multiplyRows())}
+/** out = a b; out is neither of them. */
+export function multiply(out: usize, a: usize, factor: usize): void {
+${twoALine(columns(false, 4, 3))}
 ${twoALine(carries())}
 }
 
-/** out = a a. */
-export function square(out: usize, a: usize): void {
-  wrapLimbs(WRAPPED, a);
-${twoALine(squareRows())}
+/** out = a a, of a second factor; out is not a. */
+export function square(out: usize, factor: usize): void {
+${twoALine(columns(true, 6, 3))}
 ${twoALine(carries())}
-}
-
-/** Each limb gives once to the next, all at the same time: enough after a multiplication by a small number. */
-export function carryOnce(p: usize): void {
-  const c11 = v128.load(p, 176);
-  let t = f64x2.sub(f64x2.add(c11, v128.load(ROUND, 176)), v128.load(ROUND, 176));
-  v128.store(p, f64x2.sub(c11, t), 176);
-  t = f64x2.mul(t, v128.load(FOLD));
-  for (let i: usize = 0; i < 176; i += 16) {
-    const round = v128.load(ROUND + i);
-    const c = v128.load(p + i);
-    const next = f64x2.sub(f64x2.add(c, round), round);
-    v128.store(p + i, f64x2.add(f64x2.sub(c, next), t));
-    t = next;
-  }
-  v128.store(p, f64x2.add(v128.load(p, 176), t), 176);
 }
 
 /** One number of a pair, which half says (0 or 8), from 32 bytes, little-endian; the highest bit is left out (RFC 7748 §5). */
@@ -155,5 +147,58 @@ ${range(0, LIMBS).map((k) => `    c${wrap(k + 1)} += ${k === LIMBS - 1 ? `19 * (
   }
 ${range(0, LIMBS / 3).map((w) => `  store<i64>(t, ${range(3 * w, 3 * w + 3).map((k) => (k % 3 === 0 ? `c${k}` : `(c${k} << ${place(k) - 64 * w})`)).join(' | ')}, ${8 * w});`).join('\n')}
   integers(out, t);
+}
+`);
+
+writeFileSync(new URL('ladder25519.ts', import.meta.url), `// Between the products of a step of the ladder (x25519.ts): each limb of one or two pairs becomes the same limb of the next factors.
+// Written out, for a loop costs more than what it does. Made by make-pairs.mjs.
+
+import { FOLD, ROUND } from './pair25519';
+
+/** The ladder's first products: (X2 + Z2, X2 - Z2) as a first factor, (X3 - Z3, X3 + Z3) as a second. */
+export function crossFactors(first: usize, second: usize, doubled: usize, summed: usize): void {
+  const fold = v128.load(FOLD);
+  let p: v128, q: v128;
+${range(0, LIMBS).map((k) => `  p = sumAndDifference(${at('doubled', k)}); v128.store(first, p, ${16 * k});
+  q = exchanged(sumAndDifference(${at('summed', k)})); v128.store(second, q, ${192 + 16 * k}); v128.store(second, f64x2.mul(q, fold), ${16 * k});`).join('\n')}
+}
+
+/** second = sum and difference of the halves of crossed, to be squared. */
+export function crossedFactor(second: usize, crossed: usize): void {
+  const fold = v128.load(FOLD);
+  let q: v128;
+${range(0, LIMBS).map((k) => `  q = sumAndDifference(${at('crossed', k)}); v128.store(second, q, ${192 + 16 * k}); v128.store(second, f64x2.mul(q, fold), ${16 * k});`).join('\n')}
+}
+
+/** second = sum and difference of the point to double, to be squared: where mask is all ones that of summed, else first. */
+export function chosenFactor(second: usize, first: usize, summed: usize, mask: v128): void {
+  const fold = v128.load(FOLD);
+  let q: v128;
+${range(0, LIMBS).map((k) => `  q = v128.bitselect(sumAndDifference(${at('summed', k)}), ${at('first', k)}, mask); v128.store(second, q, ${192 + 16 * k}); v128.store(second, f64x2.mul(q, fold), ${16 * k});`).join('\n')}
+}
+
+/** Of squares (AA, BB), with E = AA - BB, the factors of X2 = AA BB and Z2 = E (AA + 121665 E). Each limb of the latter gives once to the next. */
+export function doubleFactors(first: usize, second: usize, squares: usize): void {
+  const fold = v128.load(FOLD);
+  const factor = f64x2(0, 121665);
+  let p: v128, s: v128, e: v128, round: v128, next: v128;
+  let carry = f64x2.splat(0);
+${range(0, LIMBS).map((k) => `  p = ${at('squares', k)}; s = exchanged(p); e = f64x2.sub(s, p); v128.store(first, v128.shuffle<u64>(p, e, 0, 3), ${16 * k});
+  s = f64x2.add(s, f64x2.mul(e, factor)); round = ${at('ROUND', k)}; next = f64x2.sub(f64x2.add(s, round), round);
+  s = f64x2.add(f64x2.sub(s, next), carry); carry = next; v128.store(second, s, ${192 + 16 * k}); v128.store(second, f64x2.mul(s, fold), ${16 * k});`).join('\n')}
+  v128.store(second, f64x2.add(v128.load(second, 192), f64x2.mul(carry, fold)), 192);
+}
+
+/** (x, z) becomes (x + z, x - z). */
+// @ts-ignore: decorator
+@inline
+function sumAndDifference(p: v128): v128 {
+  return f64x2.add(exchanged(p), v128.xor(p, i64x2(0, i64.MIN_VALUE)));
+}
+
+// @ts-ignore: decorator
+@inline
+function exchanged(p: v128): v128 {
+  return v128.shuffle<u64>(p, p, 1, 0);
 }
 `);

@@ -2,7 +2,8 @@
 // Of the two points of the ladder one is doubled, and the sum of both is symmetric in them: so a mask only selects which one.
 
 import * as fe from './fe25519';
-import { carryOnce, fromBytes, lane, multiply, multiplyWrapped, PAIR, square, wrapLimbs } from './pair25519';
+import { chosenFactor, crossedFactor, crossFactors, doubleFactors } from './ladder25519';
+import { FACTOR, fromBytes, lane, multiply, PAIR, square, storeLimb } from './pair25519';
 import { invert, INVERT_ROOM } from './invert25519';
 import { wipe } from '../common/wipe';
 import { EXCHANGE, NUMBERS, PEER, RESULT, SCALAR } from './layout';
@@ -10,13 +11,13 @@ import { EXCHANGE, NUMBERS, PEER, RESULT, SCALAR } from './layout';
 /** (X2, Z2) and (X3, Z3): points as ratios. */
 const DOUBLED: usize = NUMBERS + INVERT_ROOM;
 const SUMMED: usize = DOUBLED + PAIR;
-/** (1, X1), their difference, and that made ready for multiplication. */
+/** (1, X1), the difference of both. */
 const DIFFERENCE: usize = SUMMED + PAIR;
-const WRAPPED: usize = DIFFERENCE + PAIR;
-const AB: usize = WRAPPED + PAIR;
-const DC: usize = AB + PAIR;
-const CROSS: usize = DC + PAIR;
-const X: usize = CROSS + PAIR;
+const PRODUCT: usize = DIFFERENCE + FACTOR;
+const FIRST: usize = PRODUCT + PAIR;
+const SECOND: usize = FIRST + PAIR;
+const SQUARED: usize = SECOND + FACTOR;
+const X: usize = SQUARED + FACTOR;
 const Z: usize = X + 80;
 const END: usize = Z + 80;
 
@@ -39,11 +40,11 @@ function ladder(): void {
   store<u8>(SCALAR, (load<u8>(SCALAR, 31) & 127) | 64, 31);
   // Infinity is (1 : 0), the point itself (X1 : 1).
   fromBytes(SUMMED, 0, PEER);
-  fromBytes(DIFFERENCE, 8, PEER);
+  fromBytes(FIRST, 8, PEER);
   store<f64>(DOUBLED, 1);
   store<f64>(SUMMED, 1, 8);
-  store<f64>(DIFFERENCE, 1);
-  wrapLimbs(WRAPPED, DIFFERENCE);
+  store<f64>(FIRST, 1);
+  for (let i: usize = 0; i < PAIR; i += 16) storeLimb(DIFFERENCE, i, v128.load(FIRST + i));
   let before: i64 = 0;
   for (let bit = 254; bit >= 0; bit--) {
     const wanted = (<i64>load<u8>(SCALAR + (bit >> 3)) >> (bit & 7)) & 1;
@@ -51,8 +52,8 @@ function ladder(): void {
     before = wanted;
   }
   select(DOUBLED, DOUBLED, SUMMED, before);
-  lane(X, DOUBLED, 0, AB);
-  lane(Z, DOUBLED, 8, AB);
+  lane(X, DOUBLED, 0, PRODUCT);
+  lane(Z, DOUBLED, 8, PRODUCT);
   invert(Z, Z);
   fe.multiply(X, X, Z);
   fe.toBytes(RESULT, X);
@@ -63,45 +64,15 @@ function ladder(): void {
 
 /** DOUBLED becomes twice itself, or twice SUMMED where second is 1; SUMMED becomes the sum of both. */
 function step(second: i64): void {
-  sumAndDifference(AB, DOUBLED);
-  // (X3 - Z3, X3 + Z3)
-  for (let i: usize = 0; i < PAIR; i += 16) {
-    const q = v128.load(SUMMED + i);
-    v128.store(DC + i, f64x2.add(q, v128.xor(v128.shuffle<u64>(q, q, 1, 0), i64x2(i64.MIN_VALUE, 0))));
-  }
-  multiply(CROSS, AB, DC);
-  sumAndDifference(CROSS, CROSS);
-  square(CROSS, CROSS);
-  multiplyWrapped(SUMMED, CROSS, DIFFERENCE, WRAPPED);
-  const mask = i64x2.splat(0 - second);
-  for (let i: usize = 0; i < PAIR; i += 16) {
-    const q = v128.load(DC + i);
-    v128.store(AB + i, v128.bitselect(v128.shuffle<u64>(q, q, 1, 0), v128.load(AB + i), mask));
-  }
-  square(AB, AB);
-  double();
-}
-
-/** From AA and BB, the squares of X + Z and X - Z, with E = AA - BB: X2 = AA BB and Z2 = E (AA + 121665 E). */
-function double(): void {
-  const factor = f64x2(0, 121665);
-  for (let i: usize = 0; i < PAIR; i += 16) {
-    const p = v128.load(AB + i);
-    const s = v128.shuffle<u64>(p, p, 1, 0);
-    const e = f64x2.sub(s, p);
-    v128.store(AB + i, v128.shuffle<u64>(p, e, 0, 3));
-    v128.store(DC + i, f64x2.add(s, f64x2.mul(e, factor)));
-  }
-  carryOnce(DC);
-  multiply(DOUBLED, AB, DC);
-}
-
-/** (x, z) becomes (x + z, x - z). */
-function sumAndDifference(out: usize, p: usize): void {
-  for (let i: usize = 0; i < PAIR; i += 16) {
-    const q = v128.load(p + i);
-    v128.store(out + i, f64x2.add(v128.shuffle<u64>(q, q, 1, 0), v128.xor(q, i64x2(0, i64.MIN_VALUE))));
-  }
+  crossFactors(FIRST, SECOND, DOUBLED, SUMMED);
+  multiply(PRODUCT, FIRST, SECOND);
+  chosenFactor(SQUARED, FIRST, SUMMED, i64x2.splat(0 - second));
+  crossedFactor(SECOND, PRODUCT);
+  square(PRODUCT, SECOND);
+  multiply(SUMMED, PRODUCT, DIFFERENCE);
+  square(PRODUCT, SQUARED);
+  doubleFactors(FIRST, SECOND, PRODUCT);
+  multiply(DOUBLED, FIRST, SECOND);
 }
 
 /** out = b where second is 1, else a. */
