@@ -1,11 +1,10 @@
 // `npm run bench:crypto [-- --json FILE]`: each WASM primitive beside node:crypto (OpenSSL) doing the same, key set-up included,
-// and one key exchange with each method: a fresh public value and the shared secret, as a responder needs them.
+// and one key exchange with each method: a fresh public value and the shared secret, as a responder needs them. Last the timing-leak check.
 
 import {
   type CipherGCM,
   createCipheriv,
   createDecipheriv,
-  createDiffieHellmanGroup,
   createECDH,
   createHmac,
   createPublicKey,
@@ -17,6 +16,9 @@ import { concat } from '../lib/bytes.ts';
 import { algorithm } from '../lib/crypto/algorithms.ts';
 import { runKeyExchange } from '../lib/crypto/key-exchange.ts';
 import { createCrypto } from '../lib/crypto/symmetric.ts';
+import { kemContests } from './crypto/kem.ts';
+import { modpContests } from './crypto/modp.ts';
+import { timingRows } from './crypto/timing.ts';
 import { type Contest, type Row, readOptions, report, versus } from './lib/harness.ts';
 
 const SIZES = [64, 256, 1_420, 8_192] as const;
@@ -35,13 +37,15 @@ const contests = [
   ...SIZES.map((bytes) => decrypt(256, bytes & ~15)),
   curve25519(),
   ecp256(),
-  modp2048(),
+  ...kemContests(),
+  ...modpContests(),
 ];
 for (const [index, contest] of contests.entries()) {
   if (process.stderr.isTTY)
     process.stderr.write(`\r${index + 1}/${contests.length} ${contest.case}`.padEnd(60));
   rows.push(versus(contest));
 }
+rows.push(...timingRows());
 if (process.stderr.isTTY) process.stderr.write(`\r${' '.repeat(60)}\r`);
 report(rows, argv);
 
@@ -189,12 +193,5 @@ function ecp256(): Contest {
   return respond('ecp256', (peerPublic) => {
     const own = createECDH('prime256v1');
     return [own.generateKeys(), own.computeSecret(concat(new Uint8Array([4]), peerPublic))];
-  });
-}
-
-function modp2048(): Contest {
-  return respond('modp2048', (peerPublic) => {
-    const own = createDiffieHellmanGroup('modp14');
-    return [own.generateKeys(), own.computeSecret(peerPublic)];
   });
 }

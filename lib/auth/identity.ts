@@ -98,6 +98,12 @@ export function matchIdentity(
   );
 }
 
+/** A text that is the same for two identities exactly when {@link matchIdentity} takes one for the other. */
+export function identityKey({ idType, data }: Pick<Identity, 'idType' | 'data'>): string {
+  const fold = idType === IdType.FQDN || idType === IdType.RFC822_ADDR;
+  return `${idType}:${toHex(fold ? data.map(lowerCase) : data)}`;
+}
+
 function parseKeyId(value: string): Result<Identity> {
   if (value === '') return fail('bad-identity', 'keyid: has nothing behind it');
   if (!value.startsWith('0x')) return bounded(identityFrom(IdType.KEY_ID, new TextEncoder().encode(value)));

@@ -42,6 +42,10 @@ export function configReference(): string {
   }
   lines.push(
     '',
+    'ML-KEM (`mlkem512`, `mlkem768`, `mlkem1024`) is in no default proposal. It stands in the place of `curve25519` or another group, not',
+    'beside it. IKE_SA_INIT cannot be fragmented by IKE: with `mlkem768` it has 1,352 bytes with one proposal of one cipher and 1,492 with',
+    'the default ones beside it, with `mlkem1024` at least 1,736. Beyond the path MTU it goes as IP fragments, which some networks drop.',
+    '',
     '## Identities',
     '',
     '`192.0.2.1` or `2001:db8::1` (address), `hq.example.com` (FQDN), `alice@example.com` (email), `keyid:text` or',

@@ -6,22 +6,21 @@ import type { Group } from './diffie-hellman.ts';
 import { createCrypto } from './symmetric.ts';
 import { wasm } from './wasm.ts';
 
-/** Name of the algorithm table, IKE's number of the group, bits of a coordinate and of the order. */
-const CURVES = [
-  ['ecp192', 25, 192],
-  ['ecp224', 26, 224],
-  ['ecp256', 19, 256],
-  ['ecp384', 20, 384],
-  ['ecp521', 21, 521],
-  ['ecp224bp', 27, 224],
-  ['ecp256bp', 28, 256],
-  ['ecp384bp', 29, 384],
-  ['ecp512bp', 30, 512],
+const NAMES = [
+  'ecp192',
+  'ecp224',
+  'ecp256',
+  'ecp384',
+  'ecp521',
+  'ecp224bp',
+  'ecp256bp',
+  'ecp384bp',
+  'ecp512bp',
 ] as const;
 
 /** By the algorithm table's name. */
 export const ECP_GROUPS: Readonly<Record<string, Group>> = Object.fromEntries(
-  CURVES.map(([name, group, bits]) => [name, ecp(name, group, bits)]),
+  NAMES.map((name) => [name, ecp(name)]),
 );
 
 /**
@@ -30,15 +29,15 @@ export const ECP_GROUPS: Readonly<Record<string, Group>> = Object.fromEntries(
  */
 const TRIES = 128;
 
-function ecp(name: string, group: number, bits: number): Group {
-  const coordinateBytes = Math.ceil(bits / 8);
+function ecp(name: (typeof NAMES)[number]): Group {
+  const { id, initiatorPublicBytes: publicBytes, sharedBytes } = algorithm('ke', name);
   return {
-    publicBytes: 2 * coordinateBytes,
-    sharedBytes: coordinateBytes,
-    prepare: (seed) => prepare(name, group, bits, seed),
-    makePublic: () => wasm('curve').call.ecpPublic(group),
+    publicBytes,
+    sharedBytes,
+    prepare: (seed) => prepare(name, id, seed),
+    makePublic: () => wasm('curve').call.ecpPublic(id),
     makeSecret() {
-      const outcome = wasm('curve').call.ecpSecret(group);
+      const outcome = wasm('curve').call.ecpSecret(id);
       return outcome === 1 ? 'made' : outcome === 0 ? 'invalid peer' : 'invalid private value';
     },
     memory: () => wasm('curve'),
@@ -49,13 +48,15 @@ function ecp(name: string, group: number, bits: number): Group {
  * The seed itself, cut to the order's bits, when it lies between 1 and the order; else what prf+ makes of it, and so on: every
  * scalar is as likely as every other, which a reduction would not give.
  */
-function prepare(name: string, group: number, bits: number, seed: Uint8Array): Uint8Array {
+function prepare(name: string, id: number, seed: Uint8Array): Uint8Array {
+  // The name tells the bits of the order; all but 521 are whole bytes.
+  const bits = Number.parseInt(name.slice('ecp'.length), 10);
   const { call, at, bytes } = wasm('curve');
   let scalar = new Uint8Array(seed);
   for (let tries = 0; tries < TRIES; tries++) {
     scalar[0] &= 0xff >> (8 * scalar.length - bits);
     bytes.set(scalar, at.SCALAR);
-    if (call.ecpFits(group) === 1) return scalar;
+    if (call.ecpFits(id) === 1) return scalar;
     const next = createCrypto().prfPlus(
       algorithm('prf', 'prfsha512'),
       scalar,

@@ -2,6 +2,7 @@
 // go in, effects leave through the Runtime; who gives it a virtual one can run a network of these in one process.
 
 import type { ChildConfig, Config, Connection } from '../config/types.ts';
+import { fail } from '../errors.ts';
 import type { DataPlaneEvent, PacketSummary } from '../ipsec/data-plane.ts';
 import { CookieJar } from './cookie.ts';
 import { Dispatcher } from './dispatch.ts';
@@ -84,20 +85,26 @@ export class IkeEndpoint implements Host {
 
   /** Brings a child up; `done` is called once, maybe before this returns. */
   initiate(connection: string, child: string, done: Done<ChildSaInfo>): void {
-    this.#keepers.get(connection)?.initiate(child, done);
+    this.#order(connection, done)?.initiate(child, done);
   }
 
   /** Ends a child, or a connection's IKE SAs. */
   terminate(connection: string, child: string | undefined, done: Done<undefined>): void {
-    this.#keepers.get(connection)?.terminate(child, done);
+    this.#order(connection, done)?.terminate(child, done);
   }
 
   rekeyChild(connection: string, child: string, done: Done<ChildSaInfo>): void {
-    this.#keepers.get(connection)?.rekeyChild(child, done);
+    this.#order(connection, done)?.rekeyChild(child, done);
   }
 
   rekeyIke(connection: string, done: Done<IkeSaInfo>): void {
-    this.#keepers.get(connection)?.rekeyIke(done);
+    this.#order(connection, done)?.rekeyIke(done);
+  }
+
+  #order<T>(connection: string, done: Done<T>): ConnectionKeeper | undefined {
+    const keeper = this.#keepers.get(connection);
+    if (keeper === undefined) done(fail('unknown-connection', `there is no connection ${connection}`));
+    return keeper;
   }
 
   /** Tells every peer and ends; `done` once all answered, or when `patienceMs` is over. */

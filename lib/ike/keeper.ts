@@ -5,20 +5,20 @@ import type { ChildConfig, Connection } from '../config/types.ts';
 import type { Result } from '../errors.ts';
 import { fail, ok } from '../errors.ts';
 import type { PacketSummary } from '../ipsec/data-plane.ts';
+import { beginIke } from './attempt.ts';
 import type { ChildSaInfo, DownReason, IkeSaInfo } from './events.ts';
 import type { FailureReport } from './failure.ts';
 import type { Host } from './host.ts';
 import { randomShare } from './retransmit.ts';
 import type { Timer } from './runtime.ts';
-import { localAddressOf, Traps } from './traps.ts';
+import { Traps } from './traps.ts';
 import type { ChildSa } from './v2/child-sa.ts';
 import { loses } from './v2/collision.ts';
 import { CreateChild } from './v2/create-child.ts';
-import { IkeSa } from './v2/ike-sa.ts';
+import type { IkeSa } from './v2/ike-sa.ts';
 import { DeleteChild } from './v2/informational.ts';
 import { RekeyIke } from './v2/rekey-ike.ts';
-import { SaInit } from './v2/sa-init.ts';
-import { type Done, type OrderError, Waiters } from './waiters.ts';
+import { type Done, failure, type OrderError, Waiters } from './waiters.ts';
 import { Notify, notifyName } from './wire/notify.ts';
 
 export type { Done, OrderError } from './waiters.ts';
@@ -46,6 +46,8 @@ export class ConnectionKeeper {
   /** Under ''. */
   readonly #rekeyingIke = new Waiters<IkeSaInfo>();
   #connecting = false;
+  /** The IKE SA that is being brought up. */
+  #attempt: IkeSa | undefined;
   #failures = 0;
   #lastFailure: FailureReport | undefined;
   #timer: Timer | undefined;
@@ -84,6 +86,9 @@ export class ConnectionKeeper {
   /** Brings a child up; `done` at once when it is up already. One attempt, unless the configuration wants it up anyway. */
   initiate(name: string, done: Done<ChildSaInfo>): void {
     if (this.#closed) return done(fail('closed', 'the gateway is closing'));
+    if (this.connection.children[name] === undefined) {
+      return done(fail('unknown-child', `${this.connection.name} has no child ${name}`));
+    }
     if (this.connection.remoteAddress === undefined) {
       return done(fail('no-address', `${this.connection.name} has no remote.address to call`));
     }
@@ -172,11 +177,13 @@ export class ConnectionKeeper {
   }
 
   childDown(child: ChildSa, reason: DownReason | undefined): void {
+    // What was to end anyway does not come back because the peer was quicker.
+    const ending = this.#isToEnd('', child.ike.id) || this.#isToEnd(child.name, child.id);
     this.#checkEnding();
-    if (this.#childUp(child.name) === undefined) {
+    if (this.#rekeyingChild.has(child.name) && this.#childUp(child.name) === undefined) {
       this.#rekeyingChild.tell(child.name, fail('failed', `${child.name} ended`));
     }
-    if (reason === undefined || reason === 'deleted' || reason === 'closed') return;
+    if (ending || reason === undefined || reason === 'deleted' || reason === 'closed') return;
     const { config, name } = child;
     const action = {
       'dead-peer': config.dpdAction,
@@ -185,7 +192,8 @@ export class ConnectionKeeper {
       replaced: config.start,
       failed: config.start,
     }[reason];
-    if (this.#childUp(name) !== undefined) return;
+    // Of many peers on one connection nobody looks for another: there is nobody to call.
+    if (action === 'none' || action === 'clear' || this.#childUp(name) !== undefined) return;
     if (action === 'trap') this.#traps.set(config);
     if (action === 'start' || action === 'restart') {
       this.#wanted.add(name);
@@ -194,7 +202,7 @@ export class ConnectionKeeper {
   }
 
   ikeUp(ike: IkeSa): void {
-    this.#connecting = false;
+    this.#attemptOver(ike);
     if (this.#isToEnd('', ike.id)) return ike.terminate('deleted');
     // Both sides may want the same children: who made the IKE SA goes first.
     if (ike.role === 'initiator') this.#reconcile();
@@ -207,7 +215,10 @@ export class ConnectionKeeper {
 
   ikeDown(ike: IkeSa, reason: DownReason | undefined): void {
     this.#checkEnding();
+    const wasAttempt = this.#attemptOver(ike);
     if (ike.successor !== undefined || ike.redundant) return;
+    // A stranger's SA that came to nothing is none of ours.
+    if (ike.establishedAtMs === 0 && !wasAttempt) return;
     this.#making.clear();
     this.#calledOff.clear();
     this.#tellRekeying(fail('failed', `the IKE SA of ${this.connection.name} ended`));
@@ -215,8 +226,6 @@ export class ConnectionKeeper {
       if (reason !== 'closed') this.#later(this.#pauseAfter(ike.establishedAtMs));
       return;
     }
-    if (ike.role !== 'initiator') return;
-    this.#connecting = false;
     if (this.#usable() !== undefined) return this.#later(0);
     this.#attemptFailed(this.#asked.names);
   }
@@ -246,9 +255,12 @@ export class ConnectionKeeper {
     const missing = [...new Set([...this.#wanted, ...this.#asked.names])].filter(
       (name) => this.#childUp(name) === undefined && !this.#making.has(name),
     );
-    if (missing.length === 0 || this.#connecting) return;
+    if (missing.length === 0) return;
     const ike = this.#usable();
-    if (ike === undefined) return this.#connect(missing);
+    if (ike === undefined) {
+      if (!this.#connecting) this.#connect(missing);
+      return;
+    }
     for (const name of missing) {
       const config = this.connection.children[name];
       if (config === undefined) continue;
@@ -263,41 +275,24 @@ export class ConnectionKeeper {
     }
   }
 
+  /** Whether `ike` is the attempt that was under way; it is none any more. */
+  #attemptOver(ike: IkeSa): boolean {
+    if (ike !== this.#attempt) return false;
+    this.#attempt = undefined;
+    this.#connecting = false;
+    return true;
+  }
+
   #connect(names: readonly string[]): void {
-    const { connection } = this;
-    const { runtime, ports, table } = this.#host;
-    const remote = { address: connection.remoteAddress ?? '', port: connection.remotePort };
     this.#connecting = true;
-    localAddressOf(this.#host, connection, (local) => {
-      if (this.#closed) return;
-      // All of it may have been called off meanwhile.
-      const left = names.filter((name) => this.#wanted.has(name) || this.#asked.has(name));
-      if (left.length === 0) {
-        this.#connecting = false;
-        return this.#reconcile();
-      }
-      if (!local.ok || table.full) {
-        this.#connecting = false;
-        this.#host.failed({
-          code: local.ok ? 'limit' : 'no-route',
-          message: local.ok ? 'there are as many IKE SAs as limits.ikeSas allows' : local.error.message,
-          connection: connection.name,
-          remote,
-          exchange: 'IKE_SA_INIT',
-          role: 'initiator',
-        });
-        return this.#attemptFailed(this.#asked.names);
-      }
-      const ike = new IkeSa(this.#host, 'initiator', connection, {
-        local: { address: local.value, port: ports.ike },
-        remote,
-        natt: false,
-      });
-      ike.spiI = table.newSpi();
-      table.add(ike, ike.spiI);
-      runtime.log.debug('connecting', { connection: connection.name, remote: remote.address });
+    const left = (): readonly string[] =>
+      this.#closed ? [] : names.filter((name) => this.#wanted.has(name) || this.#asked.has(name));
+    beginIke(this.#host, this.connection, left, (outcome) => {
+      this.#connecting = typeof outcome !== 'string';
+      if (outcome === 'called-off') return this.#reconcile();
+      if (outcome === 'failed') return this.#attemptFailed(this.#asked.names);
+      this.#attempt = outcome;
       this.#calledOff.clear();
-      ike.enqueue(new SaInit(ike, left));
     });
   }
 
@@ -379,7 +374,9 @@ export class ConnectionKeeper {
 
   /** The connection's IKE SAs that are not over. */
   #ikes(): IkeSa[] {
-    return [...this.#host.table.live].filter((ike) => ike.connection === this.connection);
+    return [...this.#host.table.ofConnection(this.connection)].filter(
+      (ike) => ike.state !== 'connecting' || ike.role === 'initiator',
+    );
   }
 
   /** The newest IKE SA that takes new exchanges. */
@@ -398,9 +395,4 @@ export class ConnectionKeeper {
       (child) => child.state === 'established' || child.state === 'rekeying',
     );
   }
-}
-
-function failure(report: FailureReport): Extract<Result<never, OrderError>, { ok: false }> {
-  const { code, message } = report;
-  return { ok: false, error: { code, message, report } };
 }

@@ -1,12 +1,15 @@
 // Which IKE SA a message belongs to, how many are half open, and the SAs that are over but still answer retransmissions.
 
-import type { Limits } from '../config/types.ts';
+import { identityKey } from '../auth/identity.ts';
+import type { Connection, Identity, Limits } from '../config/types.ts';
 import { type Endpoint, formatEndpoint } from '../net/address.ts';
 import type { Runtime } from './runtime.ts';
 import type { IkeSa } from './v2/ike-sa.ts';
 
 /** How long a dead SA answers retransmissions. */
 const LINGER_MS = 30_000;
+
+const NONE: ReadonlySet<IkeSa> = new Set();
 
 export class SaTable {
   readonly #runtime: Runtime;
@@ -18,6 +21,9 @@ export class SaTable {
   readonly #halfOpen = new Set<IkeSa>();
   readonly #halfOpenByAddress = new Map<string, number>();
   readonly #live = new Set<IkeSa>();
+  readonly #byConnection = new Map<Connection, Set<IkeSa>>();
+  /** Authenticated ones, by connection and the peer's identity. */
+  readonly #byPeer = new Map<string, Set<IkeSa>>();
 
   constructor(runtime: Runtime, limits: Limits) {
     this.#runtime = runtime;
@@ -27,6 +33,16 @@ export class SaTable {
   /** All that are not over. */
   get live(): ReadonlySet<IkeSa> {
     return this.#live;
+  }
+
+  /** Those of a connection that are not over, oldest first. */
+  ofConnection(connection: Connection): ReadonlySet<IkeSa> {
+    return this.#byConnection.get(connection) ?? NONE;
+  }
+
+  /** Those of a connection, not over, whose peer has proved this identity. */
+  ofPeer(connection: Connection, identity: Identity): ReadonlySet<IkeSa> {
+    return this.#byPeer.get(peerKey(connection, identity)) ?? NONE;
   }
 
   get halfOpen(): number {
@@ -54,6 +70,7 @@ export class SaTable {
   add(ike: IkeSa, spi: bigint, init?: { readonly remote: Endpoint; readonly spiI: bigint }): void {
     this.#bySpi.set(spi, ike);
     this.#live.add(ike);
+    put(this.#byConnection, ike.connection, ike);
     if (init === undefined) return;
     this.#byInit.set(initKey(init.remote, init.spiI), ike);
     this.#halfOpen.add(ike);
@@ -76,8 +93,19 @@ export class SaTable {
 
   readonly #closers = new Map<IkeSa, { readonly closeHalfOpen: () => void; readonly forget: () => void }>();
 
-  /** It is not half open any more. */
+  /** The peer's identity has decided which connection it is. */
+  reassign(ike: IkeSa, connection: Connection): void {
+    remove(this.#byConnection, ike.connection, ike);
+    put(this.#byConnection, connection, ike);
+  }
+
+  /** It is not half open any more, and its peer is known. */
   authenticated(ike: IkeSa): void {
+    this.#closeHalfOpen(ike);
+    if (ike.remoteId !== undefined) put(this.#byPeer, peerKey(ike.connection, ike.remoteId), ike);
+  }
+
+  #closeHalfOpen(ike: IkeSa): void {
     if (this.#halfOpen.delete(ike)) this.#closers.get(ike)?.closeHalfOpen();
   }
 
@@ -92,7 +120,9 @@ export class SaTable {
   /** It is over: it lingers, then its keys are wiped. */
   retire(ike: IkeSa): void {
     if (!this.#live.delete(ike)) return;
-    this.authenticated(ike);
+    remove(this.#byConnection, ike.connection, ike);
+    if (ike.remoteId !== undefined) remove(this.#byPeer, peerKey(ike.connection, ike.remoteId), ike);
+    this.#closeHalfOpen(ike);
     // Strangers can make SAs that die at once: no more of them are remembered than may be half open.
     const [oldest] = this.#lingering.keys();
     if (oldest !== undefined && this.#lingering.size >= this.#limits.halfOpen) {
@@ -129,4 +159,19 @@ export class SaTable {
 
 function initKey(remote: Endpoint, spiI: bigint): string {
   return `${formatEndpoint(remote)} ${spiI}`;
+}
+
+function peerKey(connection: Connection, identity: Identity): string {
+  return `${connection.name} ${identityKey(identity)}`;
+}
+
+function put<K>(index: Map<K, Set<IkeSa>>, key: K, ike: IkeSa): void {
+  const known = index.get(key);
+  if (known === undefined) index.set(key, new Set([ike]));
+  else known.add(ike);
+}
+
+function remove<K>(index: Map<K, Set<IkeSa>>, key: K, ike: IkeSa): void {
+  const known = index.get(key);
+  if (known?.delete(ike) && known.size === 0) index.delete(key);
 }

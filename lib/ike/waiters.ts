@@ -43,3 +43,9 @@ export class Waiters<T> {
     for (const name of this.names) this.tell(name, result);
   }
 }
+
+/** A failed negotiation as the result of the order that it was for. */
+export function failure(report: FailureReport): Extract<Told<never>, { ok: false }> {
+  const { code, message } = report;
+  return { ok: false, error: { code, message, report } };
+}

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseProposal } from '../../lib/config/proposal.ts';
 import type { ProposalConfig } from '../../lib/config/types.ts';
+import { ALGORITHMS } from '../../lib/crypto/algorithms.ts';
 import {
   acceptAnswer,
   answerProposal,
@@ -59,6 +60,27 @@ test('RFC 7296 §3.3.1: proposals are numbered from 1, in the order of preferenc
     [1, 2],
   );
   assert.ok(offer.every((proposal) => proposal.protocol === Protocol.IKE && proposal.spi.length === 0));
+});
+
+test('an algorithm that shares its number with another is chosen where it is the one that is configured', () => {
+  const offer = offerEsp('aes128-sha256');
+  const chosen = (own: string) => {
+    const found = selectProposal(offer, Protocol.ESP, esp(own));
+    return found && formatSuite(found.suite);
+  };
+  assert.equal(chosen('aes128-sha256_96'), 'aes128-sha256_96');
+  assert.equal(chosen('aes128-sha256'), 'aes128-sha256');
+  assert.deepEqual(offerEsp('aes128-sha256_96'), offer);
+});
+
+test('RFC 7634 §4: neither ChaCha20-Poly1305 nor 3DES nor NULL carries a key length', () => {
+  for (const text of ['chacha20poly1305', '3des-sha1', 'des-sha1', 'null-sha1']) {
+    const [offer] = offerEsp(text);
+    assert.ok(
+      offer?.transforms.every((transform) => !('keyLengthBits' in transform)),
+      text,
+    );
+  }
 });
 
 test('RFC 7296 §3.3.5: AES carries its key length in bits', () => {
@@ -247,5 +269,50 @@ test('which groups are offered', () => {
   assert.deepEqual(
     [31, 14, 19].map((id) => offersKe(own, id)),
     [true, true, false],
+  );
+});
+
+test('RFC 7296 §3.3.4: only what is configured is accepted, whatever else this implementation knows', () => {
+  const kinds = ['encr', 'prf', 'integ', 'ke'] as const;
+  const type = { encr: 1, prf: 2, integ: 3, ke: 4 };
+  const rows = (kind: (typeof kinds)[number]) => ALGORITHMS.filter((row) => row.kind === kind);
+  const own = ike('aes256-sha384-prfsha384-ecp256');
+  let accepted = 0;
+  for (const encr of rows('encr')) {
+    for (const prf of rows('prf')) {
+      for (const integ of rows('integ')) {
+        for (const ke of rows('ke')) {
+          const transforms = [encr, prf, integ, ke].map((row, i) => ({
+            type: type[kinds[i] ?? 'encr'],
+            id: row.id,
+            ...(row.kind === 'encr' ? { keyLengthBits: row.keyBits } : {}),
+          }));
+          const offer = [{ number: 1, protocol: Protocol.IKE, spi: NO_SPI, transforms }];
+          const chosen = selectProposal(offer, Protocol.IKE, own);
+          if (chosen === undefined) continue;
+          accepted++;
+          assert.equal(formatSuite(chosen.suite), 'aes256-sha384-prfsha384-ecp256');
+        }
+      }
+    }
+  }
+  assert.equal(accepted, 1);
+});
+
+test('RFC 7296 §5: an IKE SA has integrity and encryption, and a PRF of 128 bits or more', () => {
+  for (const row of ALGORITHMS) if (row.kind === 'prf') assert.ok(row.outputBytes >= 16, row.name);
+  const own = ['aes128-sha256-prfsha256-curve25519'];
+  const offer = offerIke('aes128-sha256-prfsha256-curve25519');
+  const change = (kind: number, id: number) =>
+    with_(offer, (all) => all.map((transform) => (transform.type === kind ? { type: kind, id } : transform)));
+  assert.ok(chosenIke(offer, own) !== undefined);
+  assert.equal(chosenIke(change(TransformType.INTEG, 0), own), undefined, 'integrity NONE');
+  assert.equal(chosenIke(change(TransformType.ENCR, 11), own), undefined, 'ENCR_NULL');
+  assert.equal(
+    chosenIke(
+      with_(offer, (all) => all.filter(({ type }) => type !== TransformType.INTEG)),
+      own,
+    ),
+    undefined,
   );
 });

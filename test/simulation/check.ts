@@ -43,6 +43,16 @@ export function assertAgreed(a: Gateway, b: Gateway, expected: Expected): void {
   assertNothingLeaked(b, expected.traps?.[1]);
 }
 
+/** Whether {@link assertAgreed} would be content. */
+export function agreed(a: Gateway, b: Gateway, expected: Expected): boolean {
+  try {
+    assertAgreed(a, b, expected);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Nothing is there but what the SAs that are up need: SAs, SPIs and policies in the data plane, timers, key exchanges. */
 export function assertNothingLeaked(gateway: Gateway, traps = 0): void {
   const { plane, name, children, ikeSas } = gateway;
@@ -109,11 +119,14 @@ function saPairs(gateway: Gateway, direction: SaParameters['direction']): string
 
 /**
  * Plays `story` with seeds 1 to `count`. A seed that fails is reported with everything that happened, and the command that
- * plays it alone; `IKE_SIM_SEED` does that.
+ * plays it alone; `IKE_SIM_SEED` does that. `IKE_SIM_TIMES` plays so many times more seeds.
  */
 export function playSeeds(count: number, story: (seed: number, told: (world: World) => void) => void): void {
   const only = process.env['IKE_SIM_SEED'];
-  const seeds = only === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(only)];
+  const seeds =
+    only === undefined
+      ? Array.from({ length: count * Number(process.env['IKE_SIM_TIMES'] ?? 1) }, (_, i) => i + 1)
+      : [Number(only)];
   for (const seed of seeds) {
     let world: World | undefined;
     try {

@@ -355,3 +355,73 @@ test('RFC 7296 §2.8: a soft expiry of the data plane rekeys the child, a hard o
   assert.equal(a.eventsOf('child-down')[0]?.reason, 'expired');
   assertAgreed(a, b, { children: [] });
 });
+
+test('RFC 7296 §1.3.1: beyond the configured number of Child SAs a peer is told NO_ADDITIONAL_SAS', () => {
+  const world = new World(16, { keyExchange: 'cheap' });
+  const { a, b } = connected(world, {}, { b: { top: { limits: { childSasPerIkeSa: 5 } } } });
+  const [child] = b.children;
+  const answers: number[][] = [];
+  for (let messageId = 2; messageId < 12; messageId++) {
+    const payloads: Payload[] = [
+      {
+        type: 'SA',
+        proposals: [
+          {
+            number: 1,
+            protocol: 3,
+            spi: Uint8Array.of(1, 2, 3, messageId),
+            transforms: [
+              { type: 1, id: 20, keyLengthBits: 128 },
+              { type: 5, id: 0 },
+            ],
+          },
+        ],
+      },
+      { type: 'NONCE', data: new Uint8Array(32).fill(messageId) },
+      { type: 'TSi', selectors: child?.remoteTs ?? [] },
+      { type: 'TSr', selectors: child?.localTs ?? [] },
+    ];
+    const mark = world.wire.length;
+    deliver(world, a, b, forge(a.ike, { as: 'initiator', exchange: CREATE_CHILD_SA, messageId, payloads }));
+    const answer = sentSince(world, b, mark).find((packet) => headerIn(packet).flags.response);
+    answers.push(notifiesOf(unseal(b.ike, answer?.data ?? new Uint8Array(0))));
+  }
+  assert.deepEqual(answers.slice(0, 4), [[], [], [], []]);
+  assert.ok(answers.slice(4).every(([notify]) => notify === Notify.NO_ADDITIONAL_SAS));
+  assert.equal(b.children.length, 5);
+});
+
+test('RFC 7296 §2.8: a peer that rekeys one Child SA again and again and deletes none comes to an end', () => {
+  const world = new World(17, { keyExchange: 'cheap' });
+  const { a, b } = connected(world, {}, { b: { top: { limits: { childSasPerIkeSa: 3 } } } });
+  const [first] = b.children;
+  let spi = Uint8Array.of(0, 0, 0, 0);
+  new DataView(spi.buffer).setUint32(0, first?.spiOut ?? 0);
+  for (let messageId = 2; messageId < 30; messageId++) {
+    const next = Uint8Array.of(7, 7, 7, messageId);
+    const payloads: Payload[] = [
+      { type: 'N', protocol: 3, spi, notify: Notify.REKEY_SA, data: new Uint8Array(0) },
+      {
+        type: 'SA',
+        proposals: [
+          {
+            number: 1,
+            protocol: 3,
+            spi: next,
+            transforms: [
+              { type: 1, id: 20, keyLengthBits: 128 },
+              { type: 5, id: 0 },
+            ],
+          },
+        ],
+      },
+      { type: 'NONCE', data: new Uint8Array(32).fill(messageId) },
+      { type: 'TSi', selectors: first?.remoteTs ?? [] },
+      { type: 'TSr', selectors: first?.localTs ?? [] },
+    ];
+    deliver(world, a, b, forge(a.ike, { as: 'initiator', exchange: CREATE_CHILD_SA, messageId, payloads }));
+    spi = next;
+  }
+  assert.ok(b.children.length <= 6, `${b.children.length} Child SAs`);
+  assert.ok(b.plane.sas.size <= 12);
+});

@@ -432,3 +432,80 @@ test('closing in the middle of a negotiation is done in time, leaves nothing and
     assert.equal(a.timers.size, 0);
   }
 });
+
+test('RFC 7296 §2.6: what strangers begin and never end tells nobody that his own order has failed', () => {
+  const world = new World(50);
+  const { a, b } = connected(
+    world,
+    {},
+    {
+      b: {
+        connection: { remote: { address: '%any' } },
+        top: { limits: { halfOpenTimeout: '1s' } },
+      },
+    },
+  );
+  world.cut(a, b);
+  const told: boolean[] = [];
+  b.endpoint.rekeyIke('peer', (result) => told.push(result.ok));
+  world.stranger('198.51.100.1').send(AT_B, firstRequest(51));
+  world.run(4000);
+  assert.deepEqual(told, []);
+  world.join(a, b);
+  world.run(30_000);
+  assert.deepEqual(told, [true]);
+});
+
+test('closing tells the peer, which is rid of everything at once', () => {
+  const world = new World(51);
+  const { a, b } = connected(world);
+  let closed = 0;
+  a.endpoint.close(5000, () => closed++);
+  world.run(100);
+  assert.equal(closed, 1);
+  assert.equal(b.eventsOf('ike-down')[0]?.reason, 'deleted-by-peer');
+  assert.deepEqual([a.timers.size, a.plane.sas.size, a.plane.spis.size, a.plane.policies.size], [0, 0, 0, 0]);
+  let again = 0;
+  a.endpoint.close(5000, () => again++);
+  a.endpoint.initiate('peer', 'net', (result) => again + Number(!result.ok));
+  assert.equal(again, 1);
+  world.run(60_000);
+  assertNothingLeaked(b);
+});
+
+test('orders for what is not there are told so at once, and only once', () => {
+  const world = new World(52);
+  const { a, b } = ready(world, { b: { connection: { remote: { address: '%any' } } } });
+  const told: string[] = [];
+  const tell = (result: { ok: boolean; error?: { code: string } }): void => {
+    told.push(result.ok ? 'ok' : (result.error?.code ?? ''));
+  };
+  a.endpoint.rekeyChild('peer', 'net', tell as never);
+  a.endpoint.rekeyIke('peer', tell as never);
+  b.endpoint.initiate('peer', 'net', tell as never);
+  b.endpoint.terminate('peer', undefined, tell as never);
+  assert.deepEqual(told, ['not-up', 'not-up', 'no-address', 'ok']);
+  a.endpoint.initiate('peer', 'nothing', tell as never);
+  a.endpoint.initiate('nobody', 'net', tell as never);
+  a.endpoint.terminate('nobody', undefined, tell as never);
+  assert.deepEqual(told.slice(4), ['unknown-child', 'unknown-connection', 'unknown-connection']);
+  world.run(5000);
+  a.endpoint.initiate('peer', 'net', tell as never);
+  assert.deepEqual(told.slice(7), ['ok']);
+  world.run(5000);
+  assert.equal(told.length, 8);
+});
+
+test('an end that was ordered is done although others have begun and not ended, and what comes later is not ended by it', () => {
+  const world = new World(53, { keyExchange: 'cheap' });
+  const { a, b } = connected(world, {}, { b: { connection: { remote: { address: '%any' } } } });
+  world.stranger('198.51.100.1').send(AT_B, firstRequest(54));
+  world.run(500);
+  assert.equal(b.endpoint.table.halfOpen, 1);
+  b.endpoint.terminate('peer', undefined, world.order(b));
+  world.run(1000);
+  world.assertOrdersTold();
+  a.endpoint.initiate('peer', 'net', world.order(a));
+  world.run(2000);
+  assert.deepEqual([a.children.length, b.children.length], [1, 1]);
+});

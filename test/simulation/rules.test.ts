@@ -11,7 +11,7 @@ import { assertAgreed } from './check.ts';
 import { deliver, forge, headerIn, notifiesOf, sentSince, unseal } from './forge.ts';
 import type { Gateway } from './gateway.ts';
 import { A, B, connected, site } from './sites.ts';
-import { type Packet, World } from './world.ts';
+import { type Packet, ROUGH, World } from './world.ts';
 
 const { INFORMATIONAL, CREATE_CHILD_SA, IKE_SA_INIT } = ExchangeType;
 
@@ -313,4 +313,52 @@ test('RFC 7296 §4: payloads of every type are parsed and passed over where they
   const mark = world.wire.length;
   deliver(world, a, b, encodeMessage(message.value.header, [...message.value.payloads, ...useless]));
   assert.ok(findPayload(payloadsIn(sentSince(world, b, mark)[0]), 'SA') !== undefined);
+});
+
+test('RFC 7296 §1: IKE_SA_INIT comes first, then IKE_AUTH, and everything else only after both', () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const world = new World(seed, { faults: ROUGH, keyExchange: 'cheap' });
+    const start = { child: { start: 'start' } } as const;
+    world.gateway('a', A, site(A, B, start)).start();
+    world.gateway('b', B, site(B, A, start)).start();
+    world.run(200_000);
+    const answered = new Map<bigint, Set<number>>();
+    for (const packet of world.wire) {
+      const { initiatorSpi, exchange, flags } = headerIn(packet);
+      const done = answered.get(initiatorSpi) ?? new Set();
+      answered.set(initiatorSpi, done);
+      if (flags.response) done.add(exchange);
+      else if (exchange === ExchangeType.IKE_AUTH) assert.ok(done.has(IKE_SA_INIT));
+      else if (exchange !== IKE_SA_INIT) assert.ok(done.has(ExchangeType.IKE_AUTH), `seed ${seed}`);
+    }
+  }
+});
+
+/** What b says to the first request of a after `change`. */
+function answerTo(change: (payloads: readonly Payload[]) => readonly Payload[]): readonly Payload[] {
+  const world = new World(13);
+  const a = world.gateway('a', A, site(A, B)).start();
+  const b = world.gateway('b', B, site(B, A)).start();
+  world.filter = ({ from }) => from.address === B;
+  a.endpoint.initiate('peer', 'net', world.order(a));
+  world.run(100);
+  const message = decodeMessage(world.wire[0]?.data ?? new Uint8Array(0));
+  assert.ok(message.ok);
+  const mark = world.wire.length;
+  deliver(world, a, b, encodeMessage(message.value.header, change(message.value.payloads)));
+  return payloadsIn(sentSince(world, b, mark)[0]);
+}
+
+test('RFC 7296 §2: a message of 3,000 bytes is processed like a short one', () => {
+  const answer = answerTo((payloads) => [...payloads, { type: 'V', data: new Uint8Array(2800) }]);
+  assert.ok(findPayload(answer, 'SA') !== undefined);
+});
+
+test('RFC 7296 §1.7: payloads may come in any order', () => {
+  for (const change of [
+    (payloads: readonly Payload[]) => [...payloads].reverse(),
+    (payloads: readonly Payload[]) => [...payloads.slice(2), ...payloads.slice(0, 2)],
+  ]) {
+    assert.ok(findPayload(answerTo(change), 'SA') !== undefined);
+  }
 });

@@ -1,9 +1,9 @@
 // AES (FIPS 197) by vector permutation: the S-box is computed in GF(16)^2 with 16-entry tables inside registers
 // (i8x16.swizzle), so no memory address depends on a key or a text. README.md tells the mathematics.
-// Way of a key: KEY -> WORDS (round keys as in FIPS 197) -> ROUND_KEYS (in the basis that the rounds work in).
+// Way of a key: its place (KEY) -> WORDS (round keys as in FIPS 197) -> ROUND_KEYS (in the basis that the rounds work in).
 // Way of a block: one basis change, the rounds, the last round leads back to the usual basis.
 
-import { KEY, ROUND_KEYS, WORDS } from './layout';
+import { ROUND_KEYS, WORDS } from './layout';
 import {
   A_OVER, INVERSE, ROTATE_COLUMNS, ROTATE_COLUMNS_3, SHIFT_ROWS, SUB2_U, SUB2_V, SUB_LAST_U, SUB_LAST_V, SUB_U, SUB_V,
   TO_INVERSE_TOWER_HI, TO_INVERSE_TOWER_LO, TO_TOWER_HI, TO_TOWER_LO, UNSHIFT_ROWS, UNSUB_9_U, UNSUB_9_V, UNSUB_B_U, UNSUB_B_V,
@@ -135,9 +135,9 @@ export function encryptBlock(text: v128, end: usize): v128 {
   return lastRound(state, key);
 }
 
-/** The keys of an encryption from `keyBytes` (16, 24 or 32) at KEY. */
-export function encryptionKeys(keyBytes: i32): void {
-  expandKey(keyBytes);
+/** The keys of an encryption from the `keyBytes` (16, 24 or 32) bytes at `from`. */
+export function encryptionKeys(from: usize, keyBytes: i32): void {
+  expandKey(from, keyBytes);
   const end = lastKey(keyBytes) - ROUND_KEYS;
   const affine = i8x16.splat(0x63);
   v128.store(ROUND_KEYS, map(v128.load(WORDS), TO_TOWER_LO, TO_TOWER_HI));
@@ -147,8 +147,8 @@ export function encryptionKeys(keyBytes: i32): void {
 }
 
 /** The keys of a decryption, in the order in which they are used. */
-export function decryptionKeys(keyBytes: i32): void {
-  expandKey(keyBytes);
+export function decryptionKeys(from: usize, keyBytes: i32): void {
+  expandKey(from, keyBytes);
   const end = lastKey(keyBytes) - ROUND_KEYS;
   const affine = i8x16.splat(0x63);
   for (let i: usize = 0; i < end; i += 16) {
@@ -178,10 +178,10 @@ function unmixColumns(x: v128): v128 {
   return v128.xor(mixed, v128.xor(v128.xor(eight, four), two));
 }
 
-/** FIPS 197 §5.2: KEY -> WORDS. */
-function expandKey(keyBytes: i32): void {
+/** FIPS 197 §5.2: the key -> WORDS. */
+function expandKey(from: usize, keyBytes: i32): void {
   const end = WORDS + ((keyBytes >> 2) + 7) * 16;
-  for (let i = 0; i < keyBytes; i += 4) store<u32>(WORDS + i, load<u32>(KEY + i));
+  for (let i = 0; i < keyBytes; i += 4) store<u32>(WORDS + i, load<u32>(from + i));
   let constant: u32 = 1;
   let position = 0;
   let word = load<u32>(WORDS + keyBytes - 4);

@@ -211,7 +211,7 @@ export function respondAuth(ike: IkeSa, payloads: readonly Payload[], reply: Rep
     const advice = 'compare the pre-shared key of both sides';
     return refuse(`the AUTH of ${remoteId.text} does not fit the pre-shared key`, { candidates, advice });
   }
-  ike.connection = connection;
+  ike.assign(connection);
   ike.remoteId = remoteId;
   ike.localId = ownIdentity(connection, ike);
   if (
@@ -235,7 +235,7 @@ export function respondAuth(ike: IkeSa, payloads: readonly Payload[], reply: Rep
     ike.established();
     startIkeTimers(ike);
     ike.host.runtime.emit({ type: 'ike-up', ike: ike.info() });
-    replaceOthers(ike, siblings(ike), findNotify(payloads, Notify.INITIAL_CONTACT) !== undefined);
+    replaceOthers(ike, findNotify(payloads, Notify.INITIAL_CONTACT) !== undefined);
     child?.established();
     ike.host.ikeUp(ike);
   };
@@ -279,9 +279,9 @@ function answerChild(
 }
 
 /** INITIAL_CONTACT and `unique` (RFC 7296 §2.4): what becomes of other IKE SAs with the same identities. */
-function replaceOthers(ike: IkeSa, others: readonly IkeSa[], initialContact: boolean): void {
+function replaceOthers(ike: IkeSa, initialContact: boolean): void {
   if (ike.connection.unique === 'never') return;
-  for (const other of others) {
+  for (const other of siblings(ike)) {
     // Of two that began at once the one with the lowest nonce goes, and its own initiator ends it.
     if (areSimultaneous(other, ike)) {
       if (!other.alive || ike.nonces === undefined || other.nonces === undefined) continue;
@@ -300,25 +300,25 @@ function leaveToPeer(ike: IkeSa): void {
 
 /** Other IKE SAs between the same identities. */
 function siblings(ike: IkeSa): IkeSa[] {
-  return [...ike.host.table.live].filter(
-    (other) =>
-      other !== ike &&
-      other.connection === ike.connection &&
-      other.state !== 'deleting' &&
-      (other.establishedAtMs === 0
-        ? other.role === 'initiator' && other.nonces !== undefined
-        : sameIdentity(other.remoteId, ike.remoteId)),
+  const { connection, remoteId } = ike;
+  const { table } = ike.host;
+  const known = remoteId === undefined ? [] : [...table.ofPeer(connection, remoteId)];
+  // Only where the peer has an address are there attempts of our own.
+  const attempts =
+    connection.remoteAddress === undefined
+      ? []
+      : [...table.ofConnection(connection)].filter(
+          (other) => other.establishedAtMs === 0 && other.role === 'initiator' && other.nonces !== undefined,
+        );
+  return [...known, ...attempts].filter(
+    (other) => other !== ike && other.state !== 'deleting' && !other.redundant,
   );
-}
-
-function sameIdentity(a: Identity | undefined, b: Identity | undefined): boolean {
-  return a !== undefined && b !== undefined && matchIdentity(a, b);
 }
 
 function isFirstContact(ike: IkeSa): boolean {
   return (
     ike.connection.unique !== 'never' &&
-    ![...ike.host.table.live].some((other) => other.connection === ike.connection && other.alive)
+    ![...ike.host.table.ofConnection(ike.connection)].some((other) => other.alive)
   );
 }
 

@@ -15,12 +15,11 @@ function lower([ni, nr]: Nonces): Uint8Array {
 
 /** Whether the peer's own IKE SA for the same connection came up while we were still initiating ours. */
 export function peerCameUpMeanwhile(ike: IkeSa): boolean {
-  return [...ike.host.table.live].some(
+  return [...ike.host.table.ofConnection(ike.connection)].some(
     (other) =>
       other !== ike &&
       other.role === 'responder' &&
       other.state === 'established' &&
-      other.connection === ike.connection &&
       other.establishedAtMs >= ike.createdAtMs,
   );
 }
@@ -35,6 +34,7 @@ export function areSimultaneous(ours: IkeSa, theirs: IkeSa): boolean {
     theirs.role === 'responder' &&
     ours.nonces !== undefined &&
     theirs.nonces !== undefined &&
-    (ours.establishedAtMs === 0 || ours.establishedAtMs >= theirs.createdAtMs)
+    (ours.establishedAtMs === 0 || ours.establishedAtMs >= theirs.createdAtMs) &&
+    (theirs.establishedAtMs === 0 || theirs.establishedAtMs >= ours.createdAtMs)
   );
 }

@@ -37,7 +37,7 @@ export class IkeSa {
   /** Of the SA itself: who sent the first message of the exchange that made it. */
   readonly role: 'initiator' | 'responder';
   readonly createdAtMs: number;
-  connection: Connection;
+  #connection: Connection;
   /** Connections that a responder still holds possible. */
   candidates: readonly Connection[] = [];
   local: Endpoint;
@@ -80,7 +80,7 @@ export class IkeSa {
     this.id = host.nextId();
     this.host = host;
     this.role = role;
-    this.connection = connection;
+    this.#connection = connection;
     this.local = path.local;
     this.remote = path.remote;
     this.natt = path.natt;
@@ -92,6 +92,16 @@ export class IkeSa {
         this.#send(this.path, message, this.header(exchange, messageId, false), again, payloads),
       unanswered: (exchange, messageId) => this.#unanswered(exchange, messageId),
     });
+  }
+
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  /** The peer's identity has decided which connection this is. */
+  assign(connection: Connection): void {
+    this.host.table.reassign(this, connection);
+    this.#connection = connection;
   }
 
   /** ESP of this SA's children goes inside UDP. */
@@ -355,6 +365,8 @@ export class IkeSa {
       if (renewed !== undefined) this.enqueue(renewed);
       else exchange.abandon?.(this);
     }
+    // What the peer's rekeying made and nobody has taken over goes with what it was to replace.
+    if (this.replacedByPeer?.predecessor === this) this.replacedByPeer.die(undefined);
     this.host.table.retire(this);
     const silent = this.redundant || this.successor !== undefined;
     if (wasUp && !silent && reason !== undefined)

@@ -41,7 +41,8 @@ function repeat(ike: IkeSa, firstMs: number, act: () => number): void {
   const slot = ike.timers.length;
   const arm = (delayMs: number): void => {
     ike.timers[slot] = ike.host.runtime.setTimer(delayMs, () => {
-      if (ike.state !== 'dead') arm(act());
+      const next = act();
+      if (ike.state !== 'dead') arm(next);
     });
   };
   arm(firstMs);

@@ -112,17 +112,20 @@ export class RekeyIke implements Exchange {
       peerPublic: ke.data,
     } as const;
     ike.host.runtime.keyExchange(job, (outcome) => {
-      if (ike.inFlight !== this) return wipe(outcome.ok ? outcome.value.secret : undefined);
+      const current = ike.inFlight === this;
       wipe(this.#privateValue);
       if (!outcome.ok) {
+        if (!current) return;
         this.#failed(ike, 'key-exchange', outcome.error.message);
         return done();
       }
+      // The old SA may have ended meanwhile. The peer still holds what it answered us with: it is made to be deleted.
+      if (!current && ike.keys === undefined) return wipe(outcome.value.secret);
       const spis = { spiI: this.#spi, spiR };
       const fresh = succeed(ike, 'initiator', suite, outcome.value.secret, [this.#ni, nonce.data], spis);
       // First, so that what waits in the queue goes over to the SA that stays.
       settle(ike, fresh);
-      done();
+      if (current) done();
     });
   }
 

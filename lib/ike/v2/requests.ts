@@ -22,6 +22,8 @@ export interface Exchange {
   deletedByPeer?(spiOut: number): void;
 }
 
+const LAST_ID = 0xffffffff;
+
 interface InFlight {
   readonly exchange: Exchange;
   messageId: number;
@@ -49,11 +51,12 @@ export class Requests {
   readonly #path: RequestPath;
   #queue: Exchange[] = [];
   #current: InFlight | undefined;
-  #nextId = 0;
+  #nextId: number;
 
-  constructor(ike: IkeSa, path: RequestPath) {
+  constructor(ike: IkeSa, path: RequestPath, firstId = 0) {
     this.#ike = ike;
     this.#path = path;
+    this.#nextId = firstId;
   }
 
   /** The exchange that waits for its answer, or for the slow work after it. */
@@ -121,6 +124,8 @@ export class Requests {
       this.#ike,
       (payloads) => {
         if (this.#current !== inFlight) return;
+        // No id is used twice: the SA ends before they begin anew (RFC 7296 §2.2).
+        if (this.#nextId > LAST_ID) return this.#ike.die('expired');
         const messageId = this.#nextId++;
         const message = this.#path.seal(exchange.type, messageId, payloads);
         this.#transmit(inFlight, messageId, message, payloads);

@@ -12,9 +12,6 @@ import { deriveChildKeys } from './keys.ts';
 import { invalidKe, isNonce, makeNotify, saNotify } from './notifies.ts';
 import { RekeyIke, respondRekeyIke } from './rekey-ike.ts';
 
-/** More Child SAs of one IKE SA than this are refused with NO_ADDITIONAL_SAS, besides those that replace others. */
-const MOST_CHILDREN = 1024;
-
 /** Answers any CREATE_CHILD_SA request. */
 export function respondCreateChild(ike: IkeSa, payloads: readonly Payload[], reply: Reply): void {
   if (!ike.alive) return reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
@@ -40,7 +37,9 @@ export function respondCreateChild(ike: IkeSa, payloads: readonly Payload[], rep
   if (old !== undefined && (old.state === 'deleting' || old.replaced || old.replacedByPeer !== undefined)) {
     return reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
   }
-  if (old === undefined && ike.children.size >= MOST_CHILDREN) {
+  // Those that replace others come on top for a moment; a peer that never deletes is held to as many again.
+  const most = ike.host.config.limits.childSasPerIkeSa * (old === undefined ? 1 : 2);
+  if (ike.children.size >= most) {
     return reply([makeNotify(Notify.NO_ADDITIONAL_SAS)]);
   }
 

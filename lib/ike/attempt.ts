@@ -1,0 +1,46 @@
+// An attempt to bring up an IKE SA: our address towards the peer, the SA in the table, its first exchange.
+
+import type { Connection } from '../config/types.ts';
+import type { Host } from './host.ts';
+import { localAddressOf } from './traps.ts';
+import { IkeSa } from './v2/ike-sa.ts';
+import { SaInit } from './v2/sa-init.ts';
+
+/**
+ * Begins an IKE SA for `connection`. `names` says which children it is for once our address is known: by then all may have
+ * been called off. `ready` hears of the SA before its first message goes out, or why there is none; a failure is reported.
+ */
+export function beginIke(
+  host: Host,
+  connection: Connection,
+  names: () => readonly string[],
+  ready: (outcome: IkeSa | 'called-off' | 'failed') => void,
+): void {
+  const { runtime, ports, table } = host;
+  const remote = { address: connection.remoteAddress ?? '', port: connection.remotePort };
+  localAddressOf(host, connection, (local) => {
+    const left = names();
+    if (left.length === 0) return ready('called-off');
+    if (!local.ok || table.full) {
+      host.failed({
+        code: local.ok ? 'limit' : 'no-route',
+        message: local.ok ? 'there are as many IKE SAs as limits.ikeSas allows' : local.error.message,
+        connection: connection.name,
+        remote,
+        exchange: 'IKE_SA_INIT',
+        role: 'initiator',
+      });
+      return ready('failed');
+    }
+    const ike = new IkeSa(host, 'initiator', connection, {
+      local: { address: local.value, port: ports.ike },
+      remote,
+      natt: false,
+    });
+    ike.spiI = table.newSpi();
+    table.add(ike, ike.spiI);
+    runtime.log.debug('connecting', { connection: connection.name, remote: remote.address });
+    ready(ike);
+    ike.enqueue(new SaInit(ike, left));
+  });
+}
