@@ -10,6 +10,10 @@ import * as fp224 from './fp224';
 import * as fp256 from './fp256';
 import * as fp384 from './fp384';
 import * as fp521 from './fp521';
+import * as fpany9 from './fpany9';
+import * as fpany10 from './fpany10';
+import * as fpany14 from './fpany14';
+import * as fpany19 from './fpany19';
 
 const BITS: i64 = 28;
 const MASK: i64 = 0xfffffff;
@@ -75,7 +79,10 @@ export function multiply(out: usize, a: usize, b: usize): void {
   else if (kind == 521) fp521.multiply(out, a, b);
   else if (kind == 224) fp224.multiply(out, a, b);
   else if (kind == 192) fp192.multiply(out, a, b);
-  else multiplyAny(out, a, b);
+  else if (limbs == 9) fpany9.multiply(out, a, b, numbers, factor);
+  else if (limbs == 10) fpany10.multiply(out, a, b, numbers, factor);
+  else if (limbs == 14) fpany14.multiply(out, a, b, numbers, factor);
+  else fpany19.multiply(out, a, b, numbers, factor);
 }
 
 /** out = a a / R. */
@@ -85,36 +92,10 @@ export function square(out: usize, a: usize): void {
   else if (kind == 521) fp521.square(out, a);
   else if (kind == 224) fp224.square(out, a);
   else if (kind == 192) fp192.square(out, a);
-  else multiplyAny(out, a, a);
-}
-
-/** Columns of multiplyAny; wiped with the numbers of ecp.ts. */
-export const COLUMNS: usize = 0x1300;
-export const COLUMNS_END: usize = COLUMNS + 320;
-
-/** Row by row: a limb of a times b, and the multiple of p that makes the lowest column a multiple of 2^28. */
-function multiplyAny(out: usize, a: usize, b: usize): void {
-  const bytes = limbs * 8;
-  for (let p = COLUMNS; p < COLUMNS + 2 * bytes; p += 16) v128.store(p, i64x2.splat(0));
-  for (let i: usize = 0; i < bytes; i += 8) {
-    const row = COLUMNS + i;
-    const x = load<i64>(a + i);
-    const lowest = load<i64>(row) + x * load<i64>(b);
-    const m = ((lowest & MASK) * factor) & MASK;
-    let carry = (lowest + m * load<i64>(numbers)) >> BITS;
-    for (let j: usize = 8; j < bytes; j += 8) {
-      store<i64>(row + j, load<i64>(row + j) + x * load<i64>(b + j) + m * load<i64>(numbers + j) + carry);
-      carry = 0;
-    }
-  }
-  let carry: i64 = 0;
-  for (let j: usize = 0; j < bytes; j += 8) {
-    carry += load<i64>(COLUMNS + bytes + j);
-    store<i64>(out + j, carry & MASK);
-    carry >>= BITS;
-  }
-  const top = out + bytes - 8;
-  store<i64>(top, load<i64>(top) + (carry << BITS));
+  else if (limbs == 9) fpany9.square(out, a, numbers, factor);
+  else if (limbs == 10) fpany10.square(out, a, numbers, factor);
+  else if (limbs == 14) fpany14.square(out, a, numbers, factor);
+  else fpany19.square(out, a, numbers, factor);
 }
 
 /** out = a + b, lazily. */

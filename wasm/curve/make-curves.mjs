@@ -1,5 +1,6 @@
-// Makes curves.ts: what the computation needs of each curve, from its parameters as published (curve-parameters.json). All numbers but p and R^2 come out in Montgomery form. A Brainpool curve comes out as its twist with
-// a = -3 (RFC 6954 §2.2): (x, y) of the one is (x Z^2, y Z^3) of the other, where Z^4 = -3 / a.
+// Makes curves.ts: what the computation needs of each curve, from its parameters as published (curve-parameters.json). All numbers but
+// p and R^2 come out in Montgomery form. A Brainpool curve comes out as its twist with a = -3 (RFC 6954 §2.2): (x, y) of the one is
+// (x Z^2, y Z^3) of the other, where Z^4 = -3 / a.
 //
 //   node wasm/curve/make-curves.mjs
 

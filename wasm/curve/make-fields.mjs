@@ -43,6 +43,45 @@ ${reduction}
 `);
 }
 
+/** Limbs of the primes without a form of their own, the Brainpool curves'. */
+for (const limbs of [9, 10, 14, 19])
+  write(`fpany${limbs}.ts`, `// Multiplication in Montgomery form modulo any prime of ${limbs} limbs of ${BITS} bits, each an i64; factor is -1 / p modulo 2^${BITS}. fp.ts tells the
+// bounds. Made by make-fields.mjs.
+
+const MASK: i64 = 0x${((1n << BigInt(BITS)) - 1n).toString(16)};
+
+/** out = a b / R. */
+export function multiply(out: usize, a: usize, b: usize, p: usize, factor: i64): void {
+${load(limbs, 'f', 'a')}
+${load(limbs, 'g', 'b')}
+${range(0, 2 * limbs - 1).map((k) => `  let c${k} = ${productColumn(k, limbs)};`).join('\n')}
+${reduceAny(limbs)}
+}
+
+/** out = a a / R. */
+export function square(out: usize, a: usize, p: usize, factor: i64): void {
+${load(limbs, 'f', 'a')}
+${doubles(limbs)}
+${range(0, 2 * limbs - 1).map((k) => `  let c${k} = ${squareColumn(k, limbs)};`).join('\n')}
+${reduceAny(limbs)}
+}
+`);
+
+function reduceAny(n) {
+  const lines = [load(n, 'p', 'p')];
+  // A factor per column, made when the columns before it have carried into it.
+  for (const i of range(0, n)) {
+    const known = range(0, i).map((j) => `m${j} * p${i - j}`);
+    lines.push(`  c${i} += ${[...(i > 0 ? [`(c${i - 1} >> ${BITS})`] : []), ...known].join(' + ') || '0'};`);
+    lines.push(`  const m${i} = ((c${i} & MASK) * factor) & MASK;`, `  c${i} += m${i} * p0;`);
+  }
+  for (const i of range(n, 2 * n - 1)) {
+    lines.push(`  c${i} += (c${i - 1} >> ${BITS}) + ${range(i - n + 1, n).map((j) => `m${j} * p${i - j}`).join(' + ')}; store<i64>(out, c${i} & MASK${i > n ? `, ${8 * (i - n)}` : ''});`);
+  }
+  lines.push(`  store<i64>(out, c${2 * n - 2} >> ${BITS}, ${8 * (n - 1)});`);
+  return lines.join('\n');
+}
+
 /** Limbs 0 to n - 1 of what `pointer` points at. */
 function load(n, letter, pointer, first = 0) {
   const one = (i) => `${letter}${i} = load<i64>(${pointer}${first + i > 0 ? `, ${8 * (first + i)}` : ''})`;

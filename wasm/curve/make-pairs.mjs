@@ -78,7 +78,7 @@ for (const i of range(0, LIMBS))
   }
 if (Math.max(...most) > 2 ** 52.8) throw new Error(`a column may have ${Math.log2(Math.max(...most))} bits`);
 
-const twoALine = (lines) => range(0, Math.ceil(lines.length / 2)).map((i) => [lines[2 * i], lines[2 * i + 1]?.trim()].join(' ').trimEnd()).join('\n');
+const compact = (lines) => range(0, Math.ceil(lines.length / 3)).map((i) => `  ${lines.slice(3 * i, 3 * i + 3).map((line) => line.trim()).join(' ')}`).join('\n');
 
 /** Every power of two has a decimal text that reads as itself. */
 const literal = (value) => value.toExponential().replace('+', '').replace(/^(\d)e/, '$1.0e');
@@ -120,14 +120,14 @@ export function storeLimb(factor: usize, i: usize, limb: v128): void {
 
 /** out = a b; out is neither of them. */
 export function multiply(out: usize, a: usize, factor: usize): void {
-${twoALine(columns(false, 4, 3))}
-${twoALine(carries())}
+${compact(columns(false, 4, 3))}
+${compact(carries())}
 }
 
 /** out = a a, of a second factor; out is not a. */
 export function square(out: usize, factor: usize): void {
-${twoALine(columns(true, 6, 3))}
-${twoALine(carries())}
+${compact(columns(true, 6, 3))}
+${compact(carries())}
 }
 
 /** One number of a pair, which half says (0 or 8), from 32 bytes, little-endian; the highest bit is left out (RFC 7748 §5). */

@@ -12,9 +12,7 @@ export const POINT: usize = 3 * SLOT;
 /** X, Y, Z, Z^2, Z^3: what a Jacobian addition wants of its second operand. */
 export const ENTRY: usize = 5 * SLOT;
 
-/** Room for numbers, behind fp.ts's columns. */
-const ROOM: usize = NUMBERS + 320;
-const T0: usize = ROOM;
+const T0: usize = NUMBERS;
 const T1: usize = T0 + SLOT;
 const T2: usize = T1 + SLOT;
 const T3: usize = T2 + SLOT;
