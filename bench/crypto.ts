@@ -1,21 +1,11 @@
 // `npm run bench:crypto [-- --json FILE]`: each WASM primitive beside node:crypto (OpenSSL) doing the same, key set-up included,
 // and one key exchange with each method: a fresh public value and the shared secret, as a responder needs them. Last the timing-leak check.
 
-import {
-  type CipherGCM,
-  createCipheriv,
-  createDecipheriv,
-  createECDH,
-  createHmac,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  randomBytes,
-} from 'node:crypto';
+import { type CipherGCM, createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { concat } from '../lib/bytes.ts';
 import { algorithm } from '../lib/crypto/algorithms.ts';
-import { runKeyExchange } from '../lib/crypto/key-exchange.ts';
 import { createCrypto } from '../lib/crypto/symmetric.ts';
+import { curveContests } from './crypto/curves.ts';
 import { kemContests } from './crypto/kem.ts';
 import { modpContests } from './crypto/modp.ts';
 import { timingRows } from './crypto/timing.ts';
@@ -35,8 +25,7 @@ const contests = [
   ...SIZES.map((bytes) => open(256, bytes)),
   ...SIZES.map((bytes) => encrypt(256, bytes & ~15)),
   ...SIZES.map((bytes) => decrypt(256, bytes & ~15)),
-  curve25519(),
-  ecp256(),
+  ...curveContests(),
   ...kemContests(),
   ...modpContests(),
 ];
@@ -161,37 +150,4 @@ function decrypt(bits: number, bytes: number): Contest {
       return concat(reader.update(text), reader.final());
     },
   );
-}
-
-function respond(name: string, theirs: (peerPublic: Uint8Array) => unknown): Contest {
-  const method = algorithm('ke', name);
-  const [seed, peerSeed] = [new Uint8Array(randomBytes(32)), new Uint8Array(randomBytes(32))];
-  const peer = runKeyExchange({ op: 'initiate', method, seed: peerSeed });
-  if (!peer.ok) throw new Error(peer.error.message);
-  const { publicValue } = peer.value;
-  return contest(
-    `${name} exchange`,
-    undefined,
-    () => runKeyExchange({ op: 'respond', method, seed, peerPublic: publicValue }),
-    () => theirs(publicValue),
-  );
-}
-
-function curve25519(): Contest {
-  const prefix = Buffer.from('302a300506032b656e032100', 'hex');
-  return respond('curve25519', (peerPublic) => {
-    const { privateKey, publicKey } = generateKeyPairSync('x25519');
-    const peer = createPublicKey({ key: Buffer.concat([prefix, peerPublic]), format: 'der', type: 'spki' });
-    return [
-      publicKey.export({ format: 'der', type: 'spki' }),
-      diffieHellman({ privateKey, publicKey: peer }),
-    ];
-  });
-}
-
-function ecp256(): Contest {
-  return respond('ecp256', (peerPublic) => {
-    const own = createECDH('prime256v1');
-    return [own.generateKeys(), own.computeSecret(concat(new Uint8Array([4]), peerPublic))];
-  });
 }
