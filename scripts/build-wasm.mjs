@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const target = join(root, 'dist/wasm');
 const PAGE_BYTES = 65536;
-/** For the compiler's constants. */
+/** For the compiler's constants, where layout.ts says nothing of CONSTANT_BYTES. */
 const CONSTANT_BYTES = 32768;
 
 rmSync(target, { recursive: true, force: true });
@@ -23,7 +23,8 @@ function build(name) {
   const file = join(target, `${name}.wasm`);
   const layout = readFileSync(join(root, 'wasm', name, 'layout.ts'), 'utf8');
   const reserved = Number(/RESERVED: usize = (0x[0-9a-f]+)/.exec(layout)[1]);
-  const pages = String(Math.ceil((reserved + CONSTANT_BYTES) / PAGE_BYTES));
+  const constants = Number(/CONSTANT_BYTES: usize = (0x[0-9a-f]+)/.exec(layout)?.[1] ?? CONSTANT_BYTES);
+  const pages = String(Math.ceil((reserved + constants) / PAGE_BYTES));
   const asc = join(root, 'node_modules/assemblyscript/bin/asc.js');
   const { status } = spawnSync(
     process.execPath,

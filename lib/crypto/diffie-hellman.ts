@@ -1,13 +1,12 @@
 // Diffie-Hellman on curves: which module and which of its calls make a public value and a shared secret. All of them read the
 // private value at SCALAR and the peer's value at PEER, and leave their result at RESULT, where it is taken and wiped.
 
-import { algorithm } from './algorithms.ts';
+import { ECP_GROUPS } from './ecp.ts';
 import type { KeyExchangeMethod } from './key-exchange.ts';
-import { createCrypto } from './symmetric.ts';
 import { take, wasm } from './wasm.ts';
 
 /** One group's way into WASM. */
-interface Group {
+export interface Group {
   /** A private value from a seed; the seed is not changed. */
   prepare(seed: Uint8Array): Uint8Array;
   readonly publicBytes: number;
@@ -26,9 +25,6 @@ interface Memory {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** How many times an unfit P-256 seed is hashed; each try fails once in 2^32. */
-const P256_TRIES = 8;
-
 /** By the algorithm table's name. */
 export const DIFFIE_HELLMAN: Readonly<Record<string, KeyExchangeMethod>> = {
   curve25519: diffieHellman({
@@ -39,17 +35,15 @@ export const DIFFIE_HELLMAN: Readonly<Record<string, KeyExchangeMethod>> = {
     makeSecret: () => (wasm('curve').call.x25519Secret() === 1 ? 'made' : 'invalid peer'),
     memory: () => wasm('curve'),
   }),
-  ecp256: diffieHellman({
-    publicBytes: 64,
-    sharedBytes: 32,
-    prepare: prepareP256,
-    makePublic: () => wasm('curve').call.p256Public(),
-    makeSecret() {
-      const outcome = wasm('curve').call.p256Secret();
-      return outcome === 1 ? 'made' : outcome === 0 ? 'invalid peer' : 'invalid private value';
-    },
+  curve448: diffieHellman({
+    publicBytes: 56,
+    sharedBytes: 56,
+    prepare: (seed) => new Uint8Array(seed),
+    makePublic: () => wasm('curve').call.x448Public(),
+    makeSecret: () => (wasm('curve').call.x448Secret() === 1 ? 'made' : 'invalid peer'),
     memory: () => wasm('curve'),
   }),
+  ...Object.fromEntries(Object.entries(ECP_GROUPS).map(([name, group]) => [name, diffieHellman(group)])),
 };
 
 function diffieHellman(group: Group): KeyExchangeMethod {
@@ -82,22 +76,4 @@ function diffieHellman(group: Group): KeyExchangeMethod {
     },
     finish: makeSecret,
   };
-}
-
-/**
- * The seed itself when it lies between 1 and the order, as all but one of 2^32 do; else its hash, and so on: every scalar
- * is as likely as every other, which a reduction would not give.
- */
-function prepareP256(seed: Uint8Array): Uint8Array {
-  const { call, at, bytes } = wasm('curve');
-  let scalar = new Uint8Array(seed);
-  for (let tries = 0; tries < P256_TRIES; tries++) {
-    bytes.set(scalar, at.SCALAR);
-    if (call.p256Fits() === 1) return scalar;
-    const next = createCrypto().prf(algorithm('prf', 'prfsha256'), scalar, new Uint8Array([tries]));
-    scalar.fill(0);
-    scalar = new Uint8Array(next);
-    next.fill(0);
-  }
-  throw new RangeError('no private value of ecp256 comes from this seed');
 }

@@ -49,9 +49,11 @@ interface Exports {
   readonly curve: {
     x25519Public(): void;
     x25519Secret(): number;
-    p256Fits(): number;
-    p256Public(): void;
-    p256Secret(): number;
+    x448Public(): void;
+    x448Secret(): number;
+    ecpFits(group: number): number;
+    ecpPublic(group: number): void;
+    ecpSecret(group: number): number;
   };
   readonly modp: {
     modpPublic(group: number, exponentBytes: number): void;

@@ -8,3 +8,5 @@ export const PEER: usize = 0x1100;
 export const RESULT: usize = 0x1200;
 export const NUMBERS: usize = 0x1300;
 export const RESERVED: usize = 0xa000;
+/** What comes after RESERVED: the constants, and tables of public multiples that are made when first wanted. */
+export const CONSTANT_BYTES: usize = 0x28000;

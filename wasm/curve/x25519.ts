@@ -1,18 +1,25 @@
-// X25519 (RFC 7748 §5): the Montgomery ladder, 255 equal steps, the swap by a mask. In: SCALAR and PEER; out: RESULT.
+// X25519 (RFC 7748 §5): the Montgomery ladder, 255 equal steps, two field operations at a time (pair25519.ts). In: SCALAR and PEER; out: RESULT.
+// Of the two points of the ladder one is doubled, and the sum of both is symmetric in them: so a mask only selects which one.
 
-import { add, fromBytes, multiply, small, square, subtract, swap, toBytes } from './fe25519';
+import * as fe from './fe25519';
+import { chosenFactor, crossedFactor, crossFactors, doubleFactors } from './ladder25519';
+import { FACTOR, fromBytes, lane, multiply, PAIR, square, storeLimb } from './pair25519';
+import { invert, INVERT_ROOM } from './invert25519';
 import { wipe } from '../common/wipe';
 import { EXCHANGE, NUMBERS, PEER, RESULT, SCALAR } from './layout';
 
-const X1: usize = NUMBERS;
-const X2: usize = NUMBERS + 80;
-const Z2: usize = NUMBERS + 160;
-const X3: usize = NUMBERS + 240;
-const Z3: usize = NUMBERS + 320;
-const A: usize = NUMBERS + 400;
-const B: usize = NUMBERS + 480;
-const C: usize = NUMBERS + 560;
-const D: usize = NUMBERS + 640;
+/** (X2, Z2) and (X3, Z3): points as ratios. */
+const DOUBLED: usize = NUMBERS + INVERT_ROOM;
+const SUMMED: usize = DOUBLED + PAIR;
+/** (1, X1), the difference of both. */
+const DIFFERENCE: usize = SUMMED + PAIR;
+const PRODUCT: usize = DIFFERENCE + FACTOR;
+const FIRST: usize = PRODUCT + PAIR;
+const SECOND: usize = FIRST + PAIR;
+const SQUARED: usize = SECOND + FACTOR;
+const X: usize = SQUARED + FACTOR;
+const Z: usize = X + 80;
+const END: usize = Z + 80;
 
 /** The public value of SCALAR: the ladder from u = 9. */
 export function x25519Public(): void {
@@ -31,80 +38,45 @@ export function x25519Secret(): i32 {
 function ladder(): void {
   store<u8>(SCALAR, load<u8>(SCALAR) & 248);
   store<u8>(SCALAR, (load<u8>(SCALAR, 31) & 127) | 64, 31);
-  wipe(X2, X3);
-  wipe(X3, A);
-  fromBytes(X1, PEER);
-  fromBytes(X3, PEER);
-  store<u64>(X2, 1);
-  store<u64>(Z3, 1);
-  let swapped: u64 = 0;
+  // Infinity is (1 : 0), the point itself (X1 : 1).
+  fromBytes(SUMMED, 0, PEER);
+  fromBytes(FIRST, 8, PEER);
+  store<f64>(DOUBLED, 1);
+  store<f64>(SUMMED, 1, 8);
+  store<f64>(FIRST, 1);
+  for (let i: usize = 0; i < PAIR; i += 16) storeLimb(DIFFERENCE, i, v128.load(FIRST + i));
+  let before: i64 = 0;
   for (let bit = 254; bit >= 0; bit--) {
-    const wanted = (<u64>load<u8>(SCALAR + (bit >> 3)) >> (bit & 7)) & 1;
-    const mask: u64 = 0 - (swapped ^ wanted);
-    swap(X2, X3, mask);
-    swap(Z2, Z3, mask);
-    swapped = wanted;
-    step();
+    const wanted = (<i64>load<u8>(SCALAR + (bit >> 3)) >> (bit & 7)) & 1;
+    step(before ^ wanted);
+    before = wanted;
   }
-  swap(X2, X3, 0 - swapped);
-  swap(Z2, Z3, 0 - swapped);
-  invert(Z2, Z2);
-  multiply(X2, X2, Z2);
-  toBytes(RESULT, X2);
+  select(DOUBLED, DOUBLED, SUMMED, before);
+  lane(X, DOUBLED, 0, PRODUCT);
+  lane(Z, DOUBLED, 8, PRODUCT);
+  invert(Z, Z);
+  fe.multiply(X, X, Z);
+  fe.toBytes(RESULT, X);
   // The result stays until TypeScript has copied it.
   wipe(EXCHANGE, RESULT);
-  wipe(NUMBERS, D + 80);
+  wipe(NUMBERS, END);
 }
 
-/** (X2 : Z2) is doubled, and added to (X3 : Z3), whose difference is X1. */
-function step(): void {
-  add(A, X2, Z2);
-  subtract(B, X2, Z2);
-  add(C, X3, Z3);
-  subtract(D, X3, Z3);
-  multiply(D, D, A);
-  multiply(C, C, B);
-  square(A, A);
-  square(B, B);
-  add(X3, D, C);
-  square(X3, X3);
-  subtract(Z3, D, C);
-  square(Z3, Z3);
-  multiply(Z3, Z3, X1);
-  multiply(X2, A, B);
-  subtract(B, A, B);
-  small(C, B, 121665);
-  add(C, C, A);
-  multiply(Z2, B, C);
+/** DOUBLED becomes twice itself, or twice SUMMED where second is 1; SUMMED becomes the sum of both. */
+function step(second: i64): void {
+  crossFactors(FIRST, SECOND, DOUBLED, SUMMED);
+  multiply(PRODUCT, FIRST, SECOND);
+  chosenFactor(SQUARED, FIRST, SUMMED, i64x2.splat(0 - second));
+  crossedFactor(SECOND, PRODUCT);
+  square(PRODUCT, SECOND);
+  multiply(SUMMED, PRODUCT, DIFFERENCE);
+  square(PRODUCT, SQUARED);
+  doubleFactors(FIRST, SECOND, PRODUCT);
+  multiply(DOUBLED, FIRST, SECOND);
 }
 
-function squares(out: usize, a: usize, count: i32): void {
-  square(out, a);
-  for (let i = 1; i < count; i++) square(out, out);
-}
-
-/** out = 1 / a by a^(2^255 - 21). A, B, C and D are its room: after each line the exponent is 2^n - 1 as the comment says. */
-function invert(out: usize, a: usize): void {
-  square(A, a); // 2
-  squares(B, A, 2); // 8
-  multiply(B, B, a); // 9
-  multiply(A, A, B); // 11, for the end
-  square(C, A); // 22
-  multiply(B, B, C); // n = 5
-  squares(C, B, 5);
-  multiply(B, C, B); // n = 10
-  squares(C, B, 10);
-  multiply(C, C, B); // n = 20
-  squares(D, C, 20);
-  multiply(C, D, C); // n = 40
-  squares(C, C, 10);
-  multiply(B, C, B); // n = 50
-  squares(C, B, 50);
-  multiply(C, C, B); // n = 100
-  squares(D, C, 100);
-  multiply(C, D, C); // n = 200
-  squares(C, C, 50);
-  multiply(B, C, B); // n = 250
-  squares(B, B, 5);
-  multiply(out, B, A);
+/** out = b where second is 1, else a. */
+function select(out: usize, a: usize, b: usize, second: i64): void {
+  const mask = i64x2.splat(0 - second);
+  for (let i: usize = 0; i < PAIR; i += 16) v128.store(out + i, v128.bitselect(v128.load(b + i), v128.load(a + i), mask));
 }
