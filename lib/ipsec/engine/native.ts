@@ -35,6 +35,8 @@ export interface NativeConfig {
   readonly priority: number;
   readonly mark: number;
   readonly heldPackets: number;
+  /** Whether the kernel's segmentation, joining and checksum offloads are used. */
+  readonly offloads: boolean;
 }
 
 export type NativeCallback = (datagrams: readonly NativeDatagram[], events: readonly NativeEvent[]) => void;
