@@ -24,6 +24,7 @@
         'addon/napi/codec-object.cc',
         'addon/napi/engine-object.cc',
         'addon/napi/event-queue.cc',
+        'addon/napi/segments.cc',
         'addon/net/address.cc',
         'addon/net/checksum.cc',
         'addon/net/netlink.cc',

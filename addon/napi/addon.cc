@@ -1,4 +1,5 @@
-// What `require('ike_native.node')` gives: the classes Engine and EspCodec, and the benchmark's baseline.
+// What `require('ike_native.node')` gives: the classes Engine and EspCodec, splitter and joiner of segments,
+// and the benchmark's baseline.
 #include <napi.h>
 
 #include <cstdlib>
@@ -7,6 +8,7 @@
 #include "napi/baseline.h"
 #include "napi/codec-object.h"
 #include "napi/engine-object.h"
+#include "napi/segments.h"
 
 namespace {
 
@@ -18,6 +20,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", ike::EngineObject::define(env));
   exports.Set("EspCodec", ike::CodecObject::define(env));
   exports.Set("baselineGcm", Napi::Function::New<ike::baselineGcm>(env, "baselineGcm"));
+  exports.Set("splitPacket", Napi::Function::New<ike::splitPacket>(env, "splitPacket"));
+  exports.Set("joinPackets", Napi::Function::New<ike::joinPackets>(env, "joinPackets"));
   return exports;
 }
 

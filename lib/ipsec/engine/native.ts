@@ -20,6 +20,13 @@ export interface NativeAddon {
     sequenceHigh?: number,
     sequenceLow?: number,
   ) => NativeEspCodec;
+  /**
+   * For tests: the packets that a packet of the TUN device stands for, `header` being its virtio_net_hdr; undefined where they
+   * disagree.
+   */
+  splitPacket(header: Uint8Array, packet: Uint8Array): Uint8Array[] | undefined;
+  /** For tests: what would be written to the TUN device for these inner packets, each behind its virtio_net_hdr. */
+  joinPackets(packets: readonly Uint8Array[]): Uint8Array[];
   /** AES-GCM with a context made for each packet, for benchmarks: 12-byte nonce, 8 bytes of AAD. */
   baselineGcm(key: Uint8Array, packet: Uint8Array, rounds: number, seal: boolean): void;
 }
