@@ -71,7 +71,7 @@ void InboundWorker::takeApart(const BoundSocket& bound, const UdpDatagram& messa
     if (bound.natt && data.size() == 1 && data[0] == kKeepalive) {
       shared_.outside.count(Drop::keepalive);
     } else if (bound.natt && !marked) {
-      packets_[count_] = Packet(data, 0, data.size());
+      packets_[count_].place(data, 0, data.size());
       packets_[count_].remote = message.remote;
       if (++count_ == kBatch) process();
     } else {

@@ -128,7 +128,14 @@ void OutboundCore::outbound(std::span<Packet> packets, std::int64_t nowNs) {
     if (runLength > 0) sealRun(*runSa, std::span(run).first(runLength), nowNs);
     runLength = 0;
   };
+  // Whether the packet before had an SA, and so has what follows it.
+  bool sent = false;
   for (Packet& packet : packets) {
+    if (packet.follows && sent) {
+      run[runLength++] = &packet;
+      continue;
+    }
+    sent = false;
     const std::optional<PacketInfo> info = parsePacket(packet.bytes());
     if (!info) {
       packet.drop = Drop::malformed;
@@ -140,6 +147,7 @@ void OutboundCore::outbound(std::span<Packet> packets, std::int64_t nowNs) {
         if (match.sa != runSa) flush();
         runSa = match.sa;
         run[runLength++] = &packet;
+        sent = true;
         continue;
       }
       packet.drop = match.policy == nullptr ? Drop::noPolicy : Drop::noSa;

@@ -40,7 +40,7 @@ void OutboundWorker::ready(std::size_t, bool broken) noexcept {
       flush();
       split(header, packet);
     } else if (completeChecksum(header, packet)) {
-      packets_[count] = Packet(slots_.at(count), kHeadroom, lengthBytes);
+      packets_[count].place(slots_.at(count), kHeadroom, lengthBytes);
       if (++count == kBatch) flush();
     } else {
       shared_.outside.count(Drop::malformed);
@@ -63,7 +63,8 @@ void OutboundWorker::split(const VnetHeader& header, std::span<const std::uint8_
     std::size_t count = 0;
     for (; count < kBatch && !splitter->done(); count++) {
       const std::size_t lengthBytes = splitter->next(segments_.inner(count));
-      segmentPackets_[count] = Packet(segments_.at(count), kHeadroom, lengthBytes);
+      segmentPackets_[count].place(segments_.at(count), kHeadroom, lengthBytes);
+      segmentPackets_[count].follows = count > 0;
     }
     process(std::span(segmentPackets_).first(count));
   }
