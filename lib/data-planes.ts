@@ -3,7 +3,7 @@
 
 import type { Config } from './config/types.ts';
 import type { Crypto } from './crypto/provider.ts';
-import { SystemError } from './errors.ts';
+import { ConfigError, SystemError } from './errors.ts';
 import type { Log } from './ike/runtime.ts';
 import type { DataPlane } from './ipsec/data-plane.ts';
 import { openEngine } from './ipsec/engine/index.ts';
@@ -30,8 +30,39 @@ export interface PlaneParts {
 /** What the host may lack for the engine while the portable plane still works; anything else is an error. */
 const WITHOUT_ENGINE = new Set(['ERR_IKE_NO_ADDON', 'ERR_IKE_NO_TUN', 'ERR_IKE_PRIVILEGE']);
 
-/** Opens sockets and devices. Rejects with a {@link SystemError} that says what is missing, and leaves nothing open then. */
+/**
+ * Opens sockets and devices. Rejects with a {@link SystemError} that says what is missing, or a {@link ConfigError} that names a
+ * proposal which the data plane cannot carry, and leaves nothing open then.
+ */
 export async function openDataPlane(config: Config, parts: PlaneParts): Promise<OpenPlane> {
+  const plane = await open(config, parts);
+  const problem = uncarriedProposal(config, plane.dataPlane);
+  if (problem === undefined) return plane;
+  await Promise.all([plane.dataPlane.close(), plane.transport.close()]);
+  throw problem;
+}
+
+/** The first ESP proposal with a pair of algorithms that the plane does not have: no SA may be negotiated that cannot be installed. */
+export function uncarriedProposal(
+  config: Config,
+  dataPlane: Pick<DataPlane, 'name' | 'supports'>,
+): ConfigError | undefined {
+  for (const connection of Object.values(config.connections))
+    for (const child of Object.values(connection.children))
+      for (const { text, encr, integ } of child.espProposals)
+        for (const encryption of encr)
+          for (const integrity of integ.length > 0 ? integ : [undefined]) {
+            if (dataPlane.supports(encryption, integrity)) continue;
+            const name = integrity === undefined ? encryption.name : `${encryption.name}-${integrity.name}`;
+            return new ConfigError(
+              `connections.${connection.name}.children.${child.name}.espProposals`,
+              `"${text}": the ${dataPlane.name} data plane has no ${name}; dataPlane 'portable' has every algorithm`,
+            );
+          }
+  return undefined;
+}
+
+async function open(config: Config, parts: PlaneParts): Promise<OpenPlane> {
   switch (config.dataPlane) {
     case 'engine':
       return openEngine(config, parts.log, parts.nowMs);

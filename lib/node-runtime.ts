@@ -111,10 +111,22 @@ export function nowMs(): number {
   return performance.now();
 }
 
-/** Unpredictable bytes from the operating system's generator, in memory of their own. */
+/** Drawn at once, for a call of the generator costs as much as a hash does. What has been handed out is wiped here. */
+const pool = new Uint8Array(4096);
+let used = pool.length;
+
+/** Unpredictable bytes from Node's cryptographic generator, in memory of their own. */
 export function random(lengthBytes: number): Uint8Array {
   // Not a Buffer: a small one would be a view into Node's pool, and a copy of it would never be wiped.
-  return randomFillSync(new Uint8Array(lengthBytes));
+  if (lengthBytes > pool.length / 8) return randomFillSync(new Uint8Array(lengthBytes));
+  if (used + lengthBytes > pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  const bytes = pool.slice(used, used + lengthBytes);
+  pool.fill(0, used, used + lengthBytes);
+  used += lengthBytes;
+  return bytes;
 }
 
 /** A timer that may be longer than Node's: it is armed again until its time has come. */

@@ -18,7 +18,7 @@ Other commands, each explained in README.md and CONTRIBUTING.md:
   npm run lint                 formatter and linter
   npm run docs                 write docs/configuration.md from the option table
   npm run conformance          which RFC sections are proved by which tests
-  npm run bench:crypto | bench:esp | bench:handshake | bench:tunnel   benchmarks (-- --json FILE)
+  npm run bench:crypto | bench:esp | bench:handshake | bench:tunnel | bench:idle   benchmarks (-- --json FILE)
 `;
 
 const args = process.argv.slice(2);

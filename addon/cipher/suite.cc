@@ -5,10 +5,21 @@ namespace ike {
 
 std::unique_ptr<Suite> Suite::create(const SuiteKeys& keys, bool forSealing) {
   switch (keys.encryption) {
+    case Encryption::aesGcm8:
+    case Encryption::aesGcm12:
     case Encryption::aesGcm16:
+    case Encryption::aesGmac:
       return createGcm(keys, forSealing);
+    case Encryption::aesCcm8:
+    case Encryption::aesCcm12:
+    case Encryption::aesCcm16:
+    case Encryption::chacha20Poly1305:
+      return createEvpAead(keys, forSealing);
+    case Encryption::null:
+    case Encryption::tripleDes:
     case Encryption::aesCbc:
-      return createCbcHmac(keys, forSealing);
+    case Encryption::aesCtr:
+      return createCipherMac(keys, forSealing);
     case Encryption::none:
       break;
   }

@@ -1,6 +1,6 @@
 // What an ESP suite does to packets: encrypt and authenticate in place, in batches, with key schedules made
-// once an SA. AES-GCM is in gcm.cc, AES-CBC with HMAC in cbc-hmac.cc; both call the OpenSSL that the node
-// binary exports.
+// once an SA. AES-GCM is in gcm/, with kernels of its own; the rest calls the OpenSSL that the node binary
+// exports.
 #pragma once
 
 #include <openssl/crypto.h>
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace ike {
@@ -46,10 +47,26 @@ class Secret {
 };
 
 /** IKEv2 transform ids: the numbers of lib/crypto/algorithms.ts. */
-enum class Encryption : std::uint32_t { none = 0, aesCbc = 12, aesGcm16 = 20 };
+enum class Encryption : std::uint32_t {
+  none = 0,
+  tripleDes = 3,
+  null = 11,
+  aesCbc = 12,
+  aesCtr = 13,
+  aesCcm8 = 14,
+  aesCcm12 = 15,
+  aesCcm16 = 16,
+  aesGcm8 = 18,
+  aesGcm12 = 19,
+  aesGcm16 = 20,
+  aesGmac = 21,
+  chacha20Poly1305 = 28
+};
 enum class Integrity : std::uint32_t {
   none = 0,
   sha1_96 = 2,
+  xcbc_96 = 5,
+  cmac_96 = 8,
   sha256_128 = 12,
   sha384_192 = 13,
   sha512_256 = 14
@@ -57,12 +74,16 @@ enum class Integrity : std::uint32_t {
 
 struct SuiteKeys {
   Encryption encryption = Encryption::none;
-  /** Key, then salt (RFC 4106 §8.1). */
+  /** Key, then salt (RFC 4106 §8.1); empty with NULL. */
   Secret encryptionKey;
   Integrity integrity = Integrity::none;
   Secret integrityKey;
   bool esn = false;
+  /** Empty: the fastest that runs here. Else the name of a kernel of AES-GCM, or `kGcmByEvp`. */
+  std::string gcmKernel;
 };
+
+inline constexpr const char* kGcmByEvp = "evp";
 
 /** One packet on its way: `packet` leads to header, IV, `textBytes` of text, ICV, one after the other. */
 struct CipherJob {
@@ -102,7 +123,8 @@ class Suite {
 };
 
 std::unique_ptr<Suite> createGcm(const SuiteKeys& keys, bool forSealing);
-std::unique_ptr<Suite> createCbcHmac(const SuiteKeys& keys, bool forSealing);
+std::unique_ptr<Suite> createEvpAead(const SuiteKeys& keys, bool forSealing);
+std::unique_ptr<Suite> createCipherMac(const SuiteKeys& keys, bool forSealing);
 
 inline void store32(std::uint8_t* to, std::uint32_t value) noexcept {
   for (int i = 0; i < 4; i++) to[i] = static_cast<std::uint8_t>(value >> (24 - 8 * i));

@@ -82,14 +82,12 @@ Drop InboundSa::readText(Packet& packet, const CipherJob& job) noexcept {
   if (nextHeader == kNextDummy) return Drop::dummy;
   if (nextHeader != kNextIpv4 && nextHeader != kNextIpv6) return Drop::nextHeader;
 
-  const std::optional<PacketInfo> info = parsePacket({text, innerBytes});
-  if (!info) return Drop::malformed;
-  if (info->source.isV6() != (nextHeader == kNextIpv6)) return Drop::nextHeader;
-  packet.info = *info;
+  if (!parsePacket({text, innerBytes}, packet.info)) return Drop::malformed;
+  if (packet.info.source.isV6() != (nextHeader == kNextIpv6)) return Drop::nextHeader;
   // RFC 4301 §5.2: what came through an SA must be what the SA is for.
   if (!matchesPair(spec_.remoteTs, spec_.localTs, packet.info)) return Drop::selector;
   packet.offset += before;
-  packet.lengthBytes = info->lengthBytes;
+  packet.lengthBytes = packet.info.lengthBytes;
   return Drop::none;
 }
 

@@ -1,4 +1,4 @@
-// The window's bitmap and the guess of the high half.
+// The window's bitmap.
 #include "esp/replay-window.h"
 
 #include <algorithm>
@@ -7,8 +7,6 @@ namespace ike {
 namespace {
 
 constexpr std::uint64_t kWordBits = 64;
-/** With replay protection off, ESN still needs to know how far back a packet may be. */
-constexpr std::uint32_t kGuessPackets = 1024;
 
 /** One word more than the window has, so that the word being cleared never holds live bits (RFC 6479 §3); a
  * power of two. */
@@ -29,26 +27,6 @@ std::uint64_t& ReplayWindow::word(std::uint64_t sequence) noexcept {
 
 const std::uint64_t& ReplayWindow::word(std::uint64_t sequence) const noexcept {
   return words_[(sequence / kWordBits) & (words_.size() - 1)];
-}
-
-std::optional<std::uint64_t> ReplayWindow::complete(std::uint32_t low) const noexcept {
-  if (!esn_) return low;
-  const std::uint32_t window = packets_ == 0 ? kGuessPackets : packets_;
-  const auto topLow = static_cast<std::uint32_t>(top_);
-  auto high = static_cast<std::uint32_t>(top_ >> 32);
-  // The bottom of the window in 32-bit arithmetic. When it lies below zero the window spans two values of the
-  // high half.
-  const std::uint32_t bottom = topLow - window + 1;
-  if (topLow >= window - 1) {
-    if (low < bottom) {
-      if (high == UINT32_MAX) return std::nullopt;
-      high++;
-    }
-  } else if (low >= bottom) {
-    if (high == 0) return std::nullopt;
-    high--;
-  }
-  return static_cast<std::uint64_t>(high) << 32 | low;
 }
 
 bool ReplayWindow::fresh(std::uint64_t sequence) const noexcept {

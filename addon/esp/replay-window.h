@@ -30,6 +30,9 @@ class ReplayWindow {
   void startAt(std::uint64_t top) noexcept;
 
  private:
+  /** With replay protection off, ESN still needs to know how far back a packet may be. */
+  static constexpr std::uint32_t kGuessPackets = 1024;
+
   std::uint64_t& word(std::uint64_t sequence) noexcept;
   const std::uint64_t& word(std::uint64_t sequence) const noexcept;
 
@@ -38,5 +41,27 @@ class ReplayWindow {
   std::uint64_t top_ = 0;
   std::vector<std::uint64_t> words_;
 };
+
+// Here, so that it becomes a part of its caller: giving back an optional from another place costs more than
+// the guess.
+inline std::optional<std::uint64_t> ReplayWindow::complete(std::uint32_t low) const noexcept {
+  if (!esn_) return low;
+  const std::uint32_t window = packets_ == 0 ? kGuessPackets : packets_;
+  const auto topLow = static_cast<std::uint32_t>(top_);
+  auto high = static_cast<std::uint32_t>(top_ >> 32);
+  // The bottom of the window in 32-bit arithmetic. When it lies below zero the window spans two values of the
+  // high half.
+  const std::uint32_t bottom = topLow - window + 1;
+  if (topLow >= window - 1) {
+    if (low < bottom) {
+      if (high == UINT32_MAX) return std::nullopt;
+      high++;
+    }
+  } else if (low >= bottom) {
+    if (high == 0) return std::nullopt;
+    high--;
+  }
+  return static_cast<std::uint64_t>(high) << 32 | low;
+}
 
 }  // namespace ike

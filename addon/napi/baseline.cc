@@ -1,4 +1,4 @@
-// EVP as its manual shows it, once a packet.
+// EVP as its manual shows it, once a packet; or with a context that was made before and gets a nonce only.
 #include "napi/baseline.h"
 
 #include <algorithm>
@@ -27,28 +27,31 @@ struct Buffers {
   std::uint8_t tag[kTagBytes] = {};
 };
 
-bool sealOnce(const EVP_CIPHER* cipher, Buffers& with, std::span<std::uint8_t> text) noexcept {
-  const CipherContext context(EVP_CIPHER_CTX_new());
+bool sealWith(EVP_CIPHER_CTX* context, Buffers& with, std::span<std::uint8_t> text) noexcept {
   int written = 0;
-  return context != nullptr &&
-         EVP_EncryptInit_ex(context.get(), cipher, nullptr, with.key.data(), with.nonce) == 1 &&
-         EVP_EncryptUpdate(context.get(), nullptr, &written, with.aad, sizeof with.aad) == 1 &&
-         EVP_EncryptUpdate(context.get(), text.data(), &written, text.data(),
-                           static_cast<int>(text.size())) == 1 &&
-         EVP_EncryptFinal_ex(context.get(), text.data() + written, &written) == 1 &&
-         EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, kTagBytes, with.tag) == 1;
+  return EVP_EncryptUpdate(context, nullptr, &written, with.aad, sizeof with.aad) == 1 &&
+         EVP_EncryptUpdate(context, text.data(), &written, text.data(), static_cast<int>(text.size())) == 1 &&
+         EVP_EncryptFinal_ex(context, text.data() + written, &written) == 1 &&
+         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kTagBytes, with.tag) == 1;
 }
 
-bool openOnce(const EVP_CIPHER* cipher, Buffers& with, std::span<std::uint8_t> text) noexcept {
-  const CipherContext context(EVP_CIPHER_CTX_new());
+bool openWith(EVP_CIPHER_CTX* context, Buffers& with, std::span<std::uint8_t> text) noexcept {
   int written = 0;
+  return EVP_DecryptUpdate(context, nullptr, &written, with.aad, sizeof with.aad) == 1 &&
+         EVP_DecryptUpdate(context, text.data(), &written, text.data(), static_cast<int>(text.size())) == 1 &&
+         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTagBytes, with.tag) == 1 &&
+         EVP_DecryptFinal_ex(context, text.data() + written, &written) == 1;
+}
+
+/** `kept`: a context with the key in it; without one a new one is made. */
+bool once(const EVP_CIPHER* cipher, EVP_CIPHER_CTX* kept, Buffers& with, std::span<std::uint8_t> text,
+          bool sealing) noexcept {
+  const CipherContext made(kept == nullptr ? EVP_CIPHER_CTX_new() : nullptr);
+  EVP_CIPHER_CTX* const context = kept == nullptr ? made.get() : kept;
   return context != nullptr &&
-         EVP_DecryptInit_ex(context.get(), cipher, nullptr, with.key.data(), with.nonce) == 1 &&
-         EVP_DecryptUpdate(context.get(), nullptr, &written, with.aad, sizeof with.aad) == 1 &&
-         EVP_DecryptUpdate(context.get(), text.data(), &written, text.data(),
-                           static_cast<int>(text.size())) == 1 &&
-         EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG, kTagBytes, with.tag) == 1 &&
-         EVP_DecryptFinal_ex(context.get(), text.data() + written, &written) == 1;
+         EVP_CipherInit_ex(context, kept == nullptr ? cipher : nullptr, nullptr,
+                           kept == nullptr ? with.key.data() : nullptr, with.nonce, sealing ? 1 : 0) == 1 &&
+         (sealing ? sealWith(context, with, text) : openWith(context, with, text));
 }
 
 }  // namespace
@@ -60,17 +63,23 @@ void baselineGcm(const Napi::CallbackInfo& info) {
   const std::vector<std::uint8_t> packet = arguments.bytes(arguments.at(1), "packet", UINT16_MAX);
   const std::uint32_t rounds = arguments.number(arguments.at(2), "rounds", 0, kMaxRounds);
   const bool sealing = arguments.boolean(arguments.at(3), "seal");
+  const napi_value keep = arguments.at(4);
+  const bool keepContext = !arguments.isUndefined(keep) && arguments.boolean(keep, "keepContext");
   const EVP_CIPHER* const cipher = cipherFor(buffers.key.size());
   if (!arguments.failed() && cipher == nullptr) arguments.refuse("key", "16, 24 or 32 bytes long", true);
   if (arguments.failed()) return;
+  const CipherContext context(keepContext ? EVP_CIPHER_CTX_new() : nullptr);
   // For opening: the ciphertext of the packet and its tag, under a nonce that stays.
   std::vector<std::uint8_t> source = packet;
-  bool good = sealing || sealOnce(cipher, buffers, source);
+  bool good = sealing || once(cipher, nullptr, buffers, source, true);
+  if (context != nullptr)
+    good =
+        good && EVP_CipherInit_ex(context.get(), cipher, nullptr, buffers.key.data(), nullptr, sealing) == 1;
   std::vector<std::uint8_t> work(source.size());
   for (std::uint32_t i = 0; i < rounds && good; i++) {
     std::copy(source.begin(), source.end(), work.begin());
     if (sealing) store32(buffers.nonce + 8, i);
-    good = sealing ? sealOnce(cipher, buffers, work) : openOnce(cipher, buffers, work);
+    good = once(cipher, context.get(), buffers, work, sealing);
   }
   if (!good) throwFailure(info.Env(), {"ERR_IKE_ALGORITHM", "OpenSSL refused"});
 }

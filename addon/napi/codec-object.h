@@ -23,7 +23,7 @@ class CodecObject : public Napi::ObjectWrap<CodecObject> {
   /** `(Uint8Array | string)[]`: what became of each packet, or the name of the cause of its drop. */
   Napi::Value seal(const Napi::CallbackInfo& info);
   Napi::Value open(const Napi::CallbackInfo& info);
-  /** The same packet many times, results thrown away. */
+  /** The same packet, or some in turn, many times; results thrown away. */
   void sealRepeatedly(const Napi::CallbackInfo& info);
   void openRepeatedly(const Napi::CallbackInfo& info);
   Napi::Value counters(const Napi::CallbackInfo& info);

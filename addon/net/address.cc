@@ -13,15 +13,6 @@
 
 namespace ike {
 
-Address Address::from(std::span<const std::uint8_t> bytes) noexcept {
-  Address address;
-  if (bytes.size() == 4 || bytes.size() == 16) {
-    std::copy(bytes.begin(), bytes.end(), address.bytes.begin());
-    address.length = static_cast<std::uint8_t>(bytes.size());
-  }
-  return address;
-}
-
 bool Address::unspecified() const noexcept {
   return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
 }

@@ -4,7 +4,9 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -16,7 +18,21 @@ struct Address {
   std::array<std::uint8_t, 16> bytes{};
   std::uint8_t length = 0;
 
-  static Address from(std::span<const std::uint8_t> bytes) noexcept;
+  static Address from(std::span<const std::uint8_t> bytes) noexcept {
+    // In halves, as comparisons read them: a processor waits when it reads more than was written at once.
+    std::array<std::uint64_t, 2> halves = {};
+    if (bytes.size() == 4)
+      std::memcpy(halves.data(), bytes.data(), 4);
+    else if (bytes.size() == 16)
+      std::memcpy(halves.data(), bytes.data(), 16);
+    else
+      return {};
+    Address address;
+    std::memcpy(address.bytes.data(), halves.data(), 8);
+    std::memcpy(address.bytes.data() + 8, &halves[1], 8);
+    address.length = static_cast<std::uint8_t>(bytes.size());
+    return address;
+  }
 
   bool isV6() const noexcept { return length == 16; }
   /** No address at all, or the wildcard of its family. */
@@ -25,7 +41,24 @@ struct Address {
   std::span<const std::uint8_t> view() const noexcept { return {bytes.data(), length}; }
   std::string text() const;
 
-  bool operator==(const Address&) const noexcept = default;
+  bool operator==(const Address& other) const noexcept {
+    return ((half(0) ^ other.half(0)) | (half(8) ^ other.half(8))) == 0 && length == other.length;
+  }
+  /** Whether this one comes first in its family. */
+  bool before(const Address& other) const noexcept {
+    if (half(0) != other.half(0)) return inOrder(half(0)) < inOrder(other.half(0));
+    return inOrder(half(8)) < inOrder(other.half(8));
+  }
+
+ private:
+  std::uint64_t half(std::size_t offset) const noexcept {
+    std::uint64_t value = 0;
+    std::memcpy(&value, bytes.data() + offset, sizeof value);
+    return value;
+  }
+  static std::uint64_t inOrder(std::uint64_t value) noexcept {
+    return std::endian::native == std::endian::little ? __builtin_bswap64(value) : value;
+  }
 };
 
 struct Endpoint {

@@ -37,27 +37,24 @@ bool readPorts(PacketInfo& info, std::span<const std::uint8_t> upper) noexcept {
   return true;
 }
 
-std::optional<PacketInfo> parseV4(std::span<const std::uint8_t> packet) noexcept {
-  if (packet.size() < 20) return std::nullopt;
+bool parseV4(std::span<const std::uint8_t> packet, PacketInfo& info) noexcept {
+  if (packet.size() < 20) return false;
   const std::size_t headerBytes = static_cast<std::size_t>(packet[0] & 0x0f) * 4;
-  PacketInfo info;
   info.lengthBytes = load16(packet, 2);
-  if (headerBytes < 20 || info.lengthBytes < headerBytes || info.lengthBytes > packet.size())
-    return std::nullopt;
+  if (headerBytes < 20 || info.lengthBytes < headerBytes || info.lengthBytes > packet.size()) return false;
   info.protocol = packet[9];
   info.source = Address::from(packet.subspan(12, 4));
   info.destination = Address::from(packet.subspan(16, 4));
   const bool firstFragment = (load16(packet, 6) & 0x1fff) == 0;
   if (firstFragment && !readPorts(info, packet.subspan(headerBytes, info.lengthBytes - headerBytes)))
-    return std::nullopt;
-  return info;
+    return false;
+  return true;
 }
 
-std::optional<PacketInfo> parseV6(std::span<const std::uint8_t> packet) noexcept {
-  if (packet.size() < 40) return std::nullopt;
-  PacketInfo info;
+bool parseV6(std::span<const std::uint8_t> packet, PacketInfo& info) noexcept {
+  if (packet.size() < 40) return false;
   info.lengthBytes = 40u + load16(packet, 4);
-  if (info.lengthBytes > packet.size()) return std::nullopt;
+  if (info.lengthBytes > packet.size()) return false;
   info.source = Address::from(packet.subspan(8, 16));
   info.destination = Address::from(packet.subspan(24, 16));
   std::span<const std::uint8_t> rest = packet.subspan(40, info.lengthBytes - 40);
@@ -68,41 +65,49 @@ std::optional<PacketInfo> parseV6(std::span<const std::uint8_t> packet) noexcept
       case IPPROTO_HOPOPTS:
       case IPPROTO_ROUTING:
       case IPPROTO_DSTOPTS:
-        if (rest.size() < 8) return std::nullopt;
+        if (rest.size() < 8) return false;
         headerBytes = 8u + static_cast<std::size_t>(rest[1]) * 8;
         break;
       case IPPROTO_FRAGMENT:
-        if (rest.size() < 8) return std::nullopt;
+        if (rest.size() < 8) return false;
         // After the first fragment nothing of the upper protocol is here but its number.
         if ((load16(rest, 2) & 0xfff8) != 0) {
           info.protocol = rest[0];
-          return info;
+          return true;
         }
         headerBytes = 8;
         break;
       default:
-        if (!readPorts(info, rest)) return std::nullopt;
-        return info;
+        if (!readPorts(info, rest)) return false;
+        return true;
     }
-    if (headerBytes > rest.size()) return std::nullopt;
+    if (headerBytes > rest.size()) return false;
     info.protocol = rest[0];
     rest = rest.subspan(headerBytes);
   }
-  return std::nullopt;
+  return false;
 }
 
 }  // namespace
 
-std::optional<PacketInfo> parsePacket(std::span<const std::uint8_t> packet) noexcept {
-  if (packet.empty()) return std::nullopt;
+bool parsePacket(std::span<const std::uint8_t> packet, PacketInfo& info) noexcept {
+  if (packet.empty()) return false;
+  info.portsKnown = false;
+  info.sourcePort = info.destinationPort = 0;
   switch (packet[0] >> 4) {
     case 4:
-      return parseV4(packet);
+      return parseV4(packet, info);
     case 6:
-      return parseV6(packet);
+      return parseV6(packet, info);
     default:
-      return std::nullopt;
+      return false;
   }
+}
+
+std::optional<PacketInfo> parsePacket(std::span<const std::uint8_t> packet) noexcept {
+  PacketInfo info;
+  if (!parsePacket(packet, info)) return std::nullopt;
+  return info;
 }
 
 }  // namespace ike

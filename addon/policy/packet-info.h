@@ -26,5 +26,7 @@ struct PacketInfo {
 
 /** Nothing when it is not a complete IPv4 or IPv6 packet. */
 std::optional<PacketInfo> parsePacket(std::span<const std::uint8_t> packet) noexcept;
+/** The same where it stays. False: what `info` holds is not to be looked at. */
+bool parsePacket(std::span<const std::uint8_t> packet, PacketInfo& info) noexcept;
 
 }  // namespace ike

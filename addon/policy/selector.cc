@@ -2,15 +2,13 @@
 #include "policy/selector.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace ike {
 
 bool Selector::matches(const Address& address, const PacketInfo& packet, std::uint16_t port) const noexcept {
   if (address.length != start.length) return false;
   if (protocol != 0 && protocol != packet.protocol) return false;
-  if (std::memcmp(address.bytes.data(), start.bytes.data(), address.length) < 0) return false;
-  if (std::memcmp(address.bytes.data(), end.bytes.data(), address.length) > 0) return false;
+  if (address.before(start) || end.before(address)) return false;
   if (startPort == 0 && endPort == 65535) return true;
   const bool opaque = startPort == 65535 && endPort == 0;
   if (opaque || !packet.portsKnown) return opaque && !packet.portsKnown;

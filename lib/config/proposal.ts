@@ -7,6 +7,7 @@ import {
   type AlgorithmKind,
   algorithm,
   findAlgorithm,
+  hasTransform,
 } from '../crypto/algorithms.ts';
 import { fail, ok, type Result } from '../errors.ts';
 import { closest } from './suggest.ts';
@@ -37,6 +38,14 @@ export function parseProposal(text: string, use: 'ike' | 'esp'): Result<Proposal
     const row = findAlgorithm(name);
     if (row === undefined) return fail('bad-proposal', unknownAlgorithm(name, text));
     if (rows.includes(row)) return fail('bad-proposal', `"${text}" names ${row.name} twice`);
+    const twin = rows.find((other) => other.kind === row.kind && isTwin(other, row));
+    if (twin !== undefined)
+      return fail(
+        'bad-proposal',
+        `"${text}": a peer cannot tell ${twin.name} from ${row.name}; name one of them`,
+      );
+    if (use === 'ike' && 'only' in row && row.only === 'esp')
+      return fail('bad-proposal', `"${text}" has ${row.name}, which is for ESP`);
     rows.push(row);
   }
   const chosen = {
@@ -70,6 +79,11 @@ export function formatProposal(transforms: ProposalTransforms): string {
   const { encr = [], integ = [], prf = [], ke = [], esn = [] } = transforms;
   const sequence = esn.length === 1 && esn[0].id === 0 ? [] : esn;
   return [...encr, ...integ, ...prf, ...ke, ...sequence].map((row) => row.name).join('-');
+}
+
+/** Different algorithms behind the same transform. */
+function isTwin(a: Algorithm, b: Algorithm): boolean {
+  return hasTransform(b, a.id, a.kind === 'encr' && a.keyLengthAttribute ? a.keyBits : undefined);
 }
 
 type Complete = Omit<ProposalConfig, 'text'>;

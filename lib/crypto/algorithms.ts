@@ -1,10 +1,32 @@
 // The algorithm table: every algorithm of ike-native is one row here, and nothing else knows its numbers or lengths.
 // Names are swanctl's (`aes256gcm16`, `sha256`, `prfsha384`, `curve25519`, `modp2048`).
 
+/** What every cipher, PRF and integrity algorithm tells of itself. */
+interface Standing {
+  /** Says so where the algorithm has no place in IKE's own messages. */
+  readonly only?: 'esp';
+  /** Broken, or too weak for new SAs: there for old peers, used where it is named, never offered by itself (RFC 8247 §2, RFC 8221 §5). */
+  readonly old?: true;
+}
+
+/** How a cipher works: what it is made of, and its mode. */
+export type CipherMode =
+  | 'aes-cbc'
+  | 'aes-ctr'
+  | 'aes-gcm'
+  | 'aes-gmac'
+  | 'aes-ccm'
+  | 'chacha20-poly1305'
+  | 'camellia-cbc'
+  | '3des-cbc'
+  | 'des-cbc'
+  | 'null';
+
 /** An encryption transform (IKEv2 transform type 1). */
-export interface EncryptionAlgorithm {
+export interface EncryptionAlgorithm extends Standing {
   readonly kind: 'encr';
   readonly name: string;
+  readonly mode: CipherMode;
   /** IKEv2 transform id, the same for IKE and ESP. */
   readonly id: number;
   /** Key length in bits without salt. */
@@ -13,7 +35,7 @@ export interface EncryptionAlgorithm {
   readonly keyLengthAttribute: boolean;
   /** Bytes that follow the key in the key material and prefix the nonce (RFC 5282 §7.1); 0 outside AEAD and CTR. */
   readonly saltBytes: number;
-  /** The explicit IV in each packet or message. */
+  /** The explicit IV in each packet or message: with a salt it must be unique under the key, without one unpredictable. */
   readonly ivBytes: number;
   /** Ciphertext is a multiple of this; 1 for stream-like modes. */
   readonly blockBytes: number;
@@ -22,16 +44,18 @@ export interface EncryptionAlgorithm {
 }
 
 /** A pseudorandom function (transform type 2). */
-export interface PrfAlgorithm {
+export interface PrfAlgorithm extends Standing {
   readonly kind: 'prf';
   readonly name: string;
   readonly id: number;
   /** Output length, and the preferred key length (RFC 7296 §2.13). */
   readonly outputBytes: number;
+  /** The key has this length by nature; RFC 7296 §2.14 then takes only half of it from each nonce for SKEYSEED. */
+  readonly fixedKeyBytes?: number;
 }
 
 /** An integrity transform (transform type 3). */
-export interface IntegrityAlgorithm {
+export interface IntegrityAlgorithm extends Standing {
   readonly kind: 'integ';
   readonly name: string;
   readonly id: number;
@@ -71,41 +95,50 @@ export type Algorithm =
 
 export type AlgorithmKind = Algorithm['kind'];
 
-const gcm16 = (keyBits: number): EncryptionAlgorithm => ({
+/** A row of a cipher: name, id, mode, then lengths. */
+const cipher = (
+  name: string,
+  id: number,
+  mode: CipherMode,
+  lengths: Pick<EncryptionAlgorithm, 'keyBits' | 'ivBytes'> & Partial<EncryptionAlgorithm>,
+): EncryptionAlgorithm => ({
   kind: 'encr',
-  name: `aes${keyBits}gcm16`,
-  id: 20,
-  keyBits,
-  keyLengthAttribute: true,
-  saltBytes: 4,
-  ivBytes: 8,
-  blockBytes: 1,
-  icvBytes: 16,
-});
-const cbc = (keyBits: number): EncryptionAlgorithm => ({
-  kind: 'encr',
-  name: `aes${keyBits}`,
-  id: 12,
-  keyBits,
+  name,
+  id,
+  mode,
   keyLengthAttribute: true,
   saltBytes: 0,
-  ivBytes: 16,
-  blockBytes: 16,
+  blockBytes: 1,
   icvBytes: 0,
+  ...lengths,
 });
-const prf = (name: string, id: number, outputBytes: number): PrfAlgorithm => ({
-  kind: 'prf',
-  name,
-  id,
-  outputBytes,
-});
-const integ = (name: string, id: number, keyBytes: number, icvBytes: number): IntegrityAlgorithm => ({
-  kind: 'integ',
-  name,
-  id,
-  keyBytes,
-  icvBytes,
-});
+/** The same cipher with keys of 128, 192 and 256 bits; `#` in the name stands for them. */
+const sizes = (
+  name: string,
+  id: number,
+  mode: CipherMode,
+  lengths: Pick<EncryptionAlgorithm, 'ivBytes'> & Partial<EncryptionAlgorithm>,
+): readonly EncryptionAlgorithm[] =>
+  [128, 192, 256].map((keyBits) =>
+    cipher(name.replace('#', String(keyBits)), id, mode, { keyBits, ...lengths }),
+  );
+const gcm = (id: number, icvBytes: number) =>
+  sizes(`aes#gcm${icvBytes}`, id, 'aes-gcm', { saltBytes: 4, ivBytes: 8, icvBytes });
+const ccm = (id: number, icvBytes: number) =>
+  sizes(`aes#ccm${icvBytes}`, id, 'aes-ccm', { saltBytes: 3, ivBytes: 8, icvBytes });
+const prf = (
+  name: string,
+  id: number,
+  outputBytes: number,
+  more: Partial<PrfAlgorithm> = {},
+): PrfAlgorithm => ({ kind: 'prf', name, id, outputBytes, ...more });
+const integ = (
+  name: string,
+  id: number,
+  keyBytes: number,
+  icvBytes: number,
+  more: Partial<IntegrityAlgorithm> = {},
+): IntegrityAlgorithm => ({ kind: 'integ', name, id, keyBytes, icvBytes, ...more });
 const dh = (
   name: string,
   id: number,
@@ -139,50 +172,103 @@ const mlkem = (
   seedBytes: 64,
   quick: true,
 });
+const modp = (name: string, id: number, bits: number, seedBytes: number): KeyExchangeAlgorithm =>
+  dh(name, id, bits / 8, bits / 8, seedBytes);
 
 export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
-  gcm16(128),
-  gcm16(192),
-  gcm16(256),
-  cbc(128),
-  cbc(192),
-  cbc(256),
+  ...gcm(20, 16),
+  ...gcm(19, 12),
+  ...gcm(18, 8),
+  cipher('chacha20poly1305', 28, 'chacha20-poly1305', {
+    keyBits: 256,
+    keyLengthAttribute: false,
+    saltBytes: 4,
+    ivBytes: 8,
+    icvBytes: 16,
+  }),
+  ...ccm(16, 16),
+  ...ccm(15, 12),
+  ...ccm(14, 8),
+  ...sizes('aes#', 12, 'aes-cbc', { ivBytes: 16, blockBytes: 16 }),
+  ...sizes('aes#ctr', 13, 'aes-ctr', { saltBytes: 4, ivBytes: 8 }),
+  ...sizes('camellia#', 23, 'camellia-cbc', { ivBytes: 16, blockBytes: 16 }),
+  ...sizes('aes#gmac', 21, 'aes-gmac', { saltBytes: 4, ivBytes: 8, icvBytes: 16, only: 'esp' }),
+  cipher('null', 11, 'null', { keyBits: 0, keyLengthAttribute: false, ivBytes: 0, only: 'esp' }),
+  cipher('3des', 3, '3des-cbc', {
+    keyBits: 192,
+    keyLengthAttribute: false,
+    ivBytes: 8,
+    blockBytes: 8,
+    old: true,
+  }),
+  cipher('des', 2, 'des-cbc', {
+    keyBits: 64,
+    keyLengthAttribute: false,
+    ivBytes: 8,
+    blockBytes: 8,
+    old: true,
+  }),
+  prf('prfmd5', 1, 16, { old: true }),
   prf('prfsha1', 2, 20),
   prf('prfsha256', 5, 32),
   prf('prfsha384', 6, 48),
   prf('prfsha512', 7, 64),
+  prf('prfaesxcbc', 4, 16, { fixedKeyBytes: 16 }),
+  prf('prfaescmac', 8, 16, { fixedKeyBytes: 16 }),
+  integ('md5', 1, 16, 12, { old: true }),
   integ('sha1', 2, 20, 12),
   integ('sha256', 12, 32, 16),
   integ('sha384', 13, 48, 24),
   integ('sha512', 14, 64, 32),
+  integ('aesxcbc', 5, 16, 12),
+  integ('aescmac', 8, 16, 12),
+  // What Linux before 2.6.33 and old Androids mean by number 12; a peer does not say which it is.
+  integ('sha256_96', 12, 32, 12, { only: 'esp' }),
   dh('curve25519', 31, 32, 32, 32, true),
   dh('ecp256', 19, 64, 32, 32),
-  dh('modp2048', 14, 256, 256, 32),
   mlkem('mlkem512', 35, 800, 768),
   mlkem('mlkem768', 36, 1184, 1088),
   mlkem('mlkem1024', 37, 1568, 1568),
+  // Exponents have twice the bits of the group's strength (RFC 3526 §8), in RFC 5114's groups those of the order.
+  modp('modp768', 1, 768, 24),
+  modp('modp1024', 2, 1024, 24),
+  modp('modp1536', 5, 1536, 32),
+  modp('modp2048', 14, 2048, 32),
+  modp('modp3072', 15, 3072, 36),
+  modp('modp4096', 16, 4096, 40),
+  modp('modp6144', 17, 6144, 48),
+  modp('modp8192', 18, 8192, 52),
+  modp('modp1024s160', 22, 1024, 20),
+  modp('modp2048s224', 23, 2048, 28),
+  modp('modp2048s256', 24, 2048, 32),
   { kind: 'esn', name: 'noesn', id: 0 },
   { kind: 'esn', name: 'esn', id: 1 },
 ] satisfies Algorithm[]);
 
 /** Other spellings that operators write. */
 const ALIASES: Readonly<Record<string, string>> = {
+  ...Object.fromEntries([128, 192, 256].flatMap(aesAliases)),
   x25519: 'curve25519',
-  aes128gcm128: 'aes128gcm16',
-  aes192gcm128: 'aes192gcm16',
-  aes256gcm128: 'aes256gcm16',
-  aes128gcm: 'aes128gcm16',
-  aes192gcm: 'aes192gcm16',
-  aes256gcm: 'aes256gcm16',
   aes: 'aes128',
   aes128cbc: 'aes128',
   aes192cbc: 'aes192',
   aes256cbc: 'aes256',
+  camellia: 'camellia128',
   sha: 'sha1',
   sha2_256: 'sha256',
   sha2_384: 'sha384',
   sha2_512: 'sha512',
+  sha2_256_96: 'sha256_96',
 };
+
+/** `aes128gcm`, `aes128gcm128`, `aes128ccm64`: the check value may be left out, or told in bits. */
+function aesAliases(keyBits: number): [alias: string, name: string][] {
+  const modes = ['gcm', 'ccm'].map((mode) => `aes${keyBits}${mode}`);
+  return modes.flatMap((mode): [string, string][] => [
+    [mode, `${mode}16`],
+    ...[8, 12, 16].map((icvBytes): [string, string] => [`${mode}${8 * icvBytes}`, `${mode}${icvBytes}`]),
+  ]);
+}
 
 const BY_NAME = new Map<string, Algorithm>(ALGORITHMS.map((row) => [row.name, row]));
 
@@ -205,11 +291,14 @@ export function findTransform(
   id: number,
   keyLengthBits?: number,
 ): Algorithm | undefined {
-  return ALGORITHMS.find(
-    (row) =>
-      row.kind === kind &&
-      row.id === id &&
-      (row.kind !== 'encr' ||
-        (row.keyLengthAttribute ? row.keyBits === keyLengthBits : keyLengthBits === undefined)),
+  return ALGORITHMS.find((row) => row.kind === kind && hasTransform(row, id, keyLengthBits));
+}
+
+/** Whether a row goes by that transform. More than one may: what tells them apart is not negotiated. */
+export function hasTransform(row: Algorithm, id: number, keyLengthBits?: number): boolean {
+  if (row.id !== id) return false;
+  return (
+    row.kind !== 'encr' ||
+    (row.keyLengthAttribute ? row.keyBits === keyLengthBits : keyLengthBits === undefined)
   );
 }

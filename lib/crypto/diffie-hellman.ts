@@ -1,4 +1,4 @@
-// The Diffie-Hellman methods: which module and which of its calls make a public value and a shared secret. All of them read the
+// Diffie-Hellman on curves: which module and which of its calls make a public value and a shared secret. All of them read the
 // private value at SCALAR and the peer's value at PEER, and leave their result at RESULT, where it is taken and wiped.
 
 import { algorithm } from './algorithms.ts';
@@ -49,19 +49,6 @@ export const DIFFIE_HELLMAN: Readonly<Record<string, KeyExchangeMethod>> = {
       return outcome === 1 ? 'made' : outcome === 0 ? 'invalid peer' : 'invalid private value';
     },
     memory: () => wasm('curve'),
-  }),
-  modp2048: diffieHellman({
-    publicBytes: 256,
-    sharedBytes: 256,
-    /** The highest bit is set, so that no seed makes a small exponent. */
-    prepare(seed) {
-      const exponent = new Uint8Array(seed);
-      exponent[0] |= 0x80;
-      return exponent;
-    },
-    makePublic: () => wasm('modp').call.modp2048Public(),
-    makeSecret: () => (wasm('modp').call.modp2048Secret() === 1 ? 'made' : 'invalid peer'),
-    memory: () => wasm('modp'),
   }),
 };
 

@@ -23,6 +23,12 @@ export interface Crypto {
   /** SHA-1 of data[0] | ...: for NAT detection hashes only (RFC 7296 §2.23). 20 bytes. */
   sha1(...data: readonly Uint8Array[]): Uint8Array;
 
+  /** Hash of data[0] | data[1] | ...: IKEv1's NAT detection and IVs (RFC 2409 Appendix B). */
+  hash(name: HashName, ...data: readonly Uint8Array[]): Uint8Array;
+
+  /** What IKEv1 expands. */
+  readonly ikev1: Ikev1Expansions;
+
   /**
    * AEAD encryption. `key` is the key followed by its salt (`keyBits / 8 + saltBytes`), `iv` the explicit IV.
    * Returns ciphertext | ICV.
@@ -54,6 +60,49 @@ export interface Crypto {
     iv: Uint8Array,
     ciphertext: Uint8Array,
   ): Uint8Array;
+}
+
+export type HashName = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512';
+
+/** IKEv1's keys (RFC 2409 §5, §5.5, Appendix B), each in one step. Its PRF is HMAC with the negotiated hash: `prfsha1` for SHA-1. */
+export interface Ikev1Expansions {
+  /**
+   * SKEYID_d = prf(SKEYID, g^xy | CKY-I | CKY-R | 0); _a and _e likewise with their predecessor in front, and 1 and 2. `secret` is
+   * g^xy, the cookies have 8 bytes each. The caller wipes `skeyid` and `secret`.
+   */
+  deriveSkeyids(
+    prf: PrfAlgorithm,
+    skeyid: Uint8Array,
+    secret: Uint8Array,
+    cookies: { readonly initiator: Uint8Array; readonly responder: Uint8Array },
+  ): Skeyids;
+
+  /** The key of phase 1's cipher: the first bytes of SKEYID_e, or of the longer string that Appendix B makes of it. */
+  phase1CipherKey(prf: PrfAlgorithm, skeyidE: Uint8Array, keyBytes: number): Uint8Array;
+
+  /**
+   * KEYMAT of one direction of a phase 2 SA: K1 | K2 | ... with K1 = prf(SKEYID_d, [g(qm)^xy |] protocol | SPI | Ni | Nr) and
+   * K2 = prf(SKEYID_d, K1 | the same).
+   */
+  deriveKeymat(prf: PrfAlgorithm, skeyidD: Uint8Array, of: KeymatInput, lengthBytes: number): Uint8Array;
+}
+
+/** SKEYID_d for phase 2's keys, SKEYID_a for integrity, SKEYID_e for encryption. */
+export interface Skeyids {
+  readonly d: Uint8Array;
+  readonly a: Uint8Array;
+  readonly e: Uint8Array;
+}
+
+export interface KeymatInput {
+  /** g(qm)^xy, with perfect forward secrecy. */
+  readonly secret?: Uint8Array;
+  /** IPsec DOI: 2 AH, 3 ESP. */
+  readonly protocol: number;
+  /** The one that the receiver of the traffic chose. */
+  readonly spi: Uint8Array;
+  readonly ni: Uint8Array;
+  readonly nr: Uint8Array;
 }
 
 /** Slow work, in the shape of a KEM so that DH and ML-KEM are the same to the caller. */

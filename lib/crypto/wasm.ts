@@ -28,12 +28,23 @@ export type WasmModule = WebAssembly.Module;
 interface Exports {
   readonly symmetric: {
     hash(digest: number, length: number): void;
-    hmac(digest: number, keyBytes: number, length: number): void;
-    prfPlus(digest: number, keyBytes: number, seedBytes: number, wantedBytes: number): void;
+    prf(prf: number, keyBytes: number, length: number): void;
+    expand(prf: number, keyBytes: number, seedBytes: number, wantedBytes: number, counter: number): void;
     cbcEncrypt(keyBytes: number, length: number): void;
     cbcDecrypt(keyBytes: number, length: number): void;
-    gcmSeal(keyBytes: number, aadBytes: number, length: number): void;
-    gcmOpen(keyBytes: number, aadBytes: number, length: number): number;
+    ctr(keyBytes: number, length: number): void;
+    gcmSeal(keyBytes: number, icvBytes: number, aadBytes: number, length: number): void;
+    gcmOpen(keyBytes: number, icvBytes: number, aadBytes: number, length: number): number;
+    ccmSeal(keyBytes: number, icvBytes: number, aadBytes: number, length: number): void;
+    ccmOpen(keyBytes: number, icvBytes: number, aadBytes: number, length: number): number;
+    chachaSeal(aadBytes: number, length: number): void;
+    chachaOpen(aadBytes: number, length: number): number;
+  };
+  readonly feistel: {
+    camelliaEncrypt(keyBytes: number, length: number): void;
+    camelliaDecrypt(keyBytes: number, length: number): void;
+    desEncrypt(keyBytes: number, length: number): void;
+    desDecrypt(keyBytes: number, length: number): void;
   };
   readonly curve: {
     x25519Public(): void;
@@ -43,8 +54,8 @@ interface Exports {
     p256Secret(): number;
   };
   readonly modp: {
-    modp2048Public(): void;
-    modp2048Secret(): number;
+    modpPublic(group: number, exponentBytes: number): void;
+    modpSecret(group: number, exponentBytes: number): number;
   };
   /** Each takes k: 2, 3 or 4. */
   readonly kem: {
@@ -60,6 +71,7 @@ interface Places {
     'KEY' | 'KEY_MAX' | 'IV' | 'DATA' | 'DATA_MAX' | 'OUT' | 'OUT_MAX' | End,
     number
   >;
+  readonly feistel: Record<'KEY' | 'IV' | 'DATA' | 'DATA_MAX' | End, number>;
   readonly curve: Record<'SCALAR' | 'PEER' | 'RESULT' | End, number>;
   readonly modp: Record<'SCALAR' | 'PEER' | 'RESULT' | End, number>;
   readonly kem: Record<'SEED' | 'PEER' | 'RESULT' | 'SECRET' | End, number>;

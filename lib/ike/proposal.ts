@@ -3,7 +3,7 @@
 
 import type { ProposalConfig } from '../config/types.ts';
 import type { Algorithm, AlgorithmKind } from '../crypto/algorithms.ts';
-import { findTransform } from '../crypto/algorithms.ts';
+import { findTransform, hasTransform } from '../crypto/algorithms.ts';
 import type { FailureReport } from './failure.ts';
 import { TransformType, type WireProposal, type WireTransform } from './wire/message.ts';
 
@@ -137,10 +137,7 @@ function matchProposal(offer: WireProposal, own: ProposalConfig, options: Select
 }
 
 function isTransformOf(transform: WireTransform, row: Algorithm): boolean {
-  return (
-    transform.unknownAttribute !== true &&
-    findTransform(row.kind, transform.id, transform.keyLengthBits) === row
-  );
+  return transform.unknownAttribute !== true && hasTransform(row, transform.id, transform.keyLengthBits);
 }
 
 /**

@@ -12,6 +12,9 @@ export interface DataPlane {
   /** True where ESP travels only inside UDP: the negotiation then asks for encapsulation as if a NAT were there. */
   readonly udpEncapsulationOnly: boolean;
 
+  /** Whether SAs with these algorithms can be installed; asked for every ESP proposal before a gateway starts. */
+  supports(encryption: EncryptionAlgorithm, integrity: IntegrityAlgorithm | undefined): boolean;
+
   /** Where events go. Set once, before anything else. */
   onEvent(listener: (event: DataPlaneEvent) => void): void;
 

@@ -4,6 +4,7 @@
 // In: lengths, replay check, check value, decryption, window update, padding, inner version, selectors.
 
 import { concat, equalConstantTime, readUint32, uint32, uint64 } from '../bytes.ts';
+import type { EncryptionAlgorithm, IntegrityAlgorithm } from '../crypto/algorithms.ts';
 import type { Crypto } from '../crypto/provider.ts';
 import type { SaParameters } from './data-plane.ts';
 import { type InnerPacket, readPacket } from './packet.ts';
@@ -19,6 +20,14 @@ const TRAILER_BYTES = 2;
 /** The share of the sequence numbers that is used before a successor is asked for. */
 const SOFT_SHARE = 15 / 16;
 const NOTHING = new Uint8Array(0);
+
+/** Whether packets can be protected so: by every AEAD alone, and by every other cipher with an integrity algorithm (RFC 8221 §4). */
+export function espCarries(
+  encryption: EncryptionAlgorithm,
+  integrity: IntegrityAlgorithm | undefined,
+): boolean {
+  return encryption.icvBytes > 0 !== (integrity !== undefined);
+}
 
 /** The first half of an outbound SA's work. */
 export class EspSender {
@@ -70,13 +79,12 @@ export class EspSender {
     const header = concat(uint32(spi), uint32(sequence % 2 ** 32));
     const high = esn ? uint32(Math.floor(sequence / 2 ** 32)) : NOTHING;
     const plaintext = this.#withTrailer(inner, version === 4 ? NEXT_IPV4 : NEXT_IPV6);
+    // With a salt the counter itself is the IV: unique under the key, as RFC 4106 §3.1, RFC 3686 §3.1 and others demand.
+    const iv = encryption.saltBytes > 0 ? uint64(BigInt(sequence)) : this.#random(encryption.ivBytes);
     if (encryption.icvBytes > 0) {
-      // The counter itself is the IV: unique under the key, as RFC 4106 §3.1 demands.
-      const iv = uint64(BigInt(sequence));
       const aad = additionalData(header, high);
       return concat(header, iv, this.#crypto.aeadSeal(encryption, encryptionKey, iv, aad, plaintext));
     }
-    const iv = this.#random(encryption.ivBytes);
     const ciphertext = this.#crypto.encrypt(encryption, encryptionKey, iv, plaintext);
     const icv = checkValue(this.#crypto, this.#sa, header, iv, ciphertext, high);
     return concat(header, iv, ciphertext, icv);

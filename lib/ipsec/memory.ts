@@ -1,6 +1,7 @@
 // A data plane that carries nothing, for tests and the simulation: it keeps what the negotiation installs, answers as a real
 // one would, and lets a test look at it and raise events by hand.
 
+import type { EncryptionAlgorithm, IntegrityAlgorithm } from '../crypto/algorithms.ts';
 import type { ErrorInfo, Result } from '../errors.ts';
 import type { Endpoint } from '../net/address.ts';
 import type {
@@ -11,6 +12,7 @@ import type {
   SaCounters,
   SaParameters,
 } from './data-plane.ts';
+import { espCarries } from './esp.ts';
 import { checkSa, copySa, SpiTable, wipeSa } from './spi-table.ts';
 
 const MAX_SAS = 65536;
@@ -68,6 +70,10 @@ export class MemoryDataPlane implements DataPlane {
   setCounters(id: number, counters: Partial<SaCounters>): void {
     const old = this.#counters.get(id);
     if (old !== undefined) this.#counters.set(id, { ...old, ...counters });
+  }
+
+  supports(encryption: EncryptionAlgorithm, integrity: IntegrityAlgorithm | undefined): boolean {
+    return espCarries(encryption, integrity);
   }
 
   onEvent(listener: (event: DataPlaneEvent) => void): void {

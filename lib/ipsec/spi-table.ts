@@ -2,6 +2,7 @@
 // reserve() -> [release() | install()] -> remove().
 
 import { readUint32, wipe } from '../bytes.ts';
+import { isDegenerateKey } from '../crypto/cipher.ts';
 import { fail, ok, type Result } from '../errors.ts';
 import type { SaParameters } from './data-plane.ts';
 
@@ -70,6 +71,8 @@ export function checkSa(sa: SaParameters): { readonly code: string; readonly mes
   // Encryption without integrity is not offered (RFC 8221 §4).
   if ((encryption.icvBytes === 0) !== (integrity !== undefined))
     return problem('an AEAD, or a cipher with an integrity algorithm');
+  if (isDegenerateKey(encryption, sa.encryptionKey))
+    return problem(`${encryption.name} does not take a key that makes it plain DES`);
   if ((sa.integrityKey?.length ?? 0) !== (integrity?.keyBytes ?? 0))
     return problem('the integrity key has the wrong length');
   if (!Number.isInteger(sa.replayWindow) || sa.replayWindow < 0 || sa.replayWindow > 4096)

@@ -1,14 +1,8 @@
-// curve25519, ecp256 and modp2048: published vectors, node:crypto as the other side, and the values that must be refused.
+// curve25519 and ecp256: published vectors, node:crypto as the other side, and the values that must be refused. What all methods have
+// in common is shown for one of each kind.
 
 import assert from 'node:assert/strict';
-import {
-  createDiffieHellman,
-  createECDH,
-  createPrivateKey,
-  createPublicKey,
-  diffieHellman,
-  getDiffieHellman,
-} from 'node:crypto';
+import { createECDH, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { concat, toHex } from '../../lib/bytes.ts';
 import { algorithm } from '../../lib/crypto/algorithms.ts';
@@ -44,7 +38,6 @@ function refused(method: typeof ECP256, peerPublic: Uint8Array, why: string): vo
   }
 }
 
-const leftPad = (bytes: Uint8Array, length: number) => concat(new Uint8Array(length - bytes.length), bytes);
 const number = (value: bigint, length: number) => hex(value.toString(16).padStart(2 * length, '0'));
 
 for (const method of [CURVE25519, ECP256, MODP2048])
@@ -281,62 +274,6 @@ describe('P-256', () => {
         toHex(reference.computeSecret(peerPublic)),
         `seed ${toHex(seed)} peer ${toHex(peerPublic)}`,
       );
-    }
-  });
-});
-
-describe('MODP 2048', () => {
-  const group = getDiffieHellman('modp14');
-  const prime = BigInt(`0x${group.getPrime('hex')}`);
-
-  test('RFC 3526 §3, RFC 6989 §2.1: 0, 1, p - 1, p and beyond are refused; 2 and p - 2 are taken', () => {
-    for (const value of [0n, 1n, prime - 1n, prime, prime + 1n, 2n ** 2048n - 1n])
-      refused(MODP2048, number(value, 256), `${value.toString(16).slice(0, 20)}...`);
-    const exponent = hex(`80${'00'.repeat(30)}03`);
-    const power2 = power(2n, 2n ** 255n + 3n, prime);
-    assert.equal(secretOf(MODP2048, exponent, number(2n, 256)), toHex(number(power2, 256)));
-    // The exponent is odd.
-    assert.equal(secretOf(MODP2048, exponent, number(prime - 2n, 256)), toHex(number(prime - power2, 256)));
-  });
-
-  test('RFC 7296 §2.14: a secret that begins with zeros keeps its 256 bytes', () => {
-    // y is chosen so that y^x = s is small: y = s^(1/x) in the group of squares, which has the order q = (p - 1) / 2.
-    const q = (prime - 1n) / 2n;
-    const x = 2n ** 255n + 1n;
-    const s = 4n;
-    const y = power(s, power(x, q - 2n, q), prime);
-    assert.equal(secretOf(MODP2048, number(x, 32), number(y, 256)), toHex(number(s, 256)));
-  });
-
-  test('the seed of zeros makes no small exponent', () => {
-    const { privateValue, publicValue } = made({
-      op: 'initiate',
-      method: MODP2048,
-      seed: new Uint8Array(32),
-    });
-    assert.equal(toHex(privateValue), `80${'00'.repeat(31)}`);
-    assert.equal(toHex(publicValue), toHex(number(power(2n, 2n ** 255n, prime), 256)));
-  });
-
-  test("modp2048 is node:crypto's for random keys", () => {
-    for (let n = 0; n < RANDOM_CASES; n++) {
-      const seed = exactBytes(32);
-      const own = made({ op: 'initiate', method: MODP2048, seed });
-      const reference = createDiffieHellman(group.getPrime(), group.getGenerator());
-      reference.setPrivateKey(own.privateValue);
-      // Every other public value has its high bits set.
-      const peerPublic = number(
-        n % 2 === 0 ? BigInt(`0x${toHex(exactBytes(256))}`) % prime : BigInt(n) + 2n,
-        256,
-      );
-      const secret = reference.computeSecret(peerPublic);
-      assert.equal(
-        secretOf(MODP2048, own.privateValue, peerPublic),
-        toHex(leftPad(secret, 256)),
-        `seed ${toHex(seed)} peer ${toHex(peerPublic)}`,
-      );
-      reference.generateKeys();
-      assert.equal(toHex(own.publicValue), toHex(leftPad(reference.getPublicKey(), 256)), toHex(seed));
     }
   });
 });

@@ -40,9 +40,18 @@ test('the buffers lie one behind the other inside the memory', () => {
   assert.ok(at.DATA + at.DATA_MAX <= at.RESERVED && at.RESERVED < bytes.length);
 });
 
-for (const name of ['curve', 'modp'] as const)
+for (const [name, longest] of [
+  ['curve', 256],
+  ['modp', 1024],
+] as const)
   test(`the buffers of ${name} lie one behind the other inside the memory`, () => {
     const { at, bytes } = wasm(name);
-    assert.ok(at.SCALAR > 0 && at.SCALAR < at.PEER && at.PEER + 256 <= at.RESULT);
-    assert.ok(at.RESULT + 256 <= at.RESERVED && at.RESERVED < bytes.length);
+    assert.ok(at.SCALAR > 0 && at.SCALAR < at.PEER && at.PEER + longest <= at.RESULT);
+    assert.ok(at.RESULT + longest <= at.RESERVED && at.RESERVED < bytes.length);
   });
+
+test('the buffers of feistel lie one behind the other inside the memory', () => {
+  const { at, bytes } = wasm('feistel');
+  assert.ok(at.KEY > 0 && at.KEY + 32 <= at.IV && at.IV + 16 <= at.DATA);
+  assert.ok(at.DATA + at.DATA_MAX <= at.RESERVED && at.RESERVED < bytes.length);
+});

@@ -44,6 +44,29 @@ test('initiate: both sides come up with mirrored SPIs, and packets pass in both 
   assert.deepEqual([counters.out?.packets, counters.in?.packets], [1, 1]);
 });
 
+for (const [proposal, esp] of [
+  ['chacha20poly1305-prfsha512-curve25519', 'chacha20poly1305'],
+  ['aes256ccm8-prfaesxcbc-curve25519', 'aes128gmac'],
+  ['aes128ctr-aesxcbc-prfaescmac-curve25519', 'null-sha256_96'],
+  ['camellia256-sha512-prfsha512-curve25519', 'aes256ctr-aescmac'],
+  ['3des-md5-prfmd5-curve25519', 'des-md5'],
+])
+  test(`initiate: ${proposal} and ${esp} are negotiated, rekeyed, and carry packets both ways`, async (t) => {
+    const side = { connection: { proposals: [proposal] }, child: { espProposals: [esp] } };
+    const { hq, branch } = await startPair(t, { hq: side, branch: side });
+    await hq.initiate('site', 'net');
+    assert.equal(hq.sas()[0].proposal, proposal);
+    await hq.rekey('site');
+    const arrived = next<[Uint8Array]>(branch, 'packet');
+    const out = packet(HQ.host, BRANCH.host, 'there');
+    assert.equal(hq.send(out), 'sent');
+    assert.deepEqual((await arrived)[0], out);
+    const returned = next<[Uint8Array]>(hq, 'packet');
+    const back = packet(BRANCH.host, HQ.host, 'back');
+    assert.equal(branch.send(back), 'sent');
+    assert.deepEqual((await returned)[0], back);
+  });
+
 test('initiate: a second call for the same child negotiates nothing', async (t) => {
   const { hq } = await startPair(t);
   const first = await hq.initiate('site');

@@ -5,9 +5,12 @@ import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import { pskAuthentication } from '../../lib/auth/psk.ts';
 import { algorithm } from '../../lib/crypto/algorithms.ts';
+import { createCrypto } from '../../lib/crypto/symmetric.ts';
+import { nodePrf } from '../lib/node-ciphers.ts';
 import { nodeCrypto } from '../lib/node-crypto.ts';
 
 const CRYPTO = nodeCrypto();
+const WASM = createCrypto();
 const PARTS = {
   message: new Uint8Array(300).fill(1),
   peerNonce: new Uint8Array(32).fill(2),
@@ -34,6 +37,17 @@ for (const [name, hash] of [
     assert.deepEqual(Buffer.from(pskAuthentication(CRYPTO, algorithm('prf', name), PSK, PARTS)), expected);
   });
 }
+
+for (const name of ['aesxcbc', 'aescmac'])
+  for (const psk of ['short', 'sixteen bytes..!', 'a pre-shared key of more than 128 bits'])
+    test(`RFC 7296 §2.15: AUTH with prf${name} takes a pre-shared key of ${psk.length} bytes (RFC 4434 §2, RFC 4615 §3)`, () => {
+      const [secret, skP] = [new TextEncoder().encode(psk), PARTS.skP.subarray(0, 16)];
+      const maced = nodePrf(name, skP, Uint8Array.of(2, 0, 0, 0), PARTS.idData);
+      const key = nodePrf(name, secret, Buffer.from('Key Pad for IKEv2', 'ascii'));
+      const expected = nodePrf(name, key, PARTS.message, PARTS.peerNonce, maced);
+      const made = pskAuthentication(WASM, algorithm('prf', `prf${name}`), secret, { ...PARTS, skP });
+      assert.deepEqual(made, expected);
+    });
 
 test('RFC 7296 §2.15: each part that is signed changes AUTH', () => {
   const prf = algorithm('prf', 'prfsha256');

@@ -12,6 +12,7 @@ import {
   type IkeSuite,
   wipeIkeKeys,
 } from '../../lib/ike/v2/keys.ts';
+import { nodePrf } from '../lib/node-ciphers.ts';
 import { nodeCrypto } from '../lib/node-crypto.ts';
 
 const CRYPTO = nodeCrypto();
@@ -60,6 +61,30 @@ test('RFC 7296 §2.14: SKEYSEED is keyed with both nonces, and SK_d, SK_a, SK_e,
     [keys.d, keys.ai, keys.ar, keys.ei, keys.er, keys.pi, keys.pr].map((key) => key.length),
     [32, 32, 32, 16, 16, 32, 32],
   );
+});
+
+for (const name of ['aesxcbc', 'aescmac'])
+  test(`RFC 7296 §2.14: with prf${name} only the first 64 bits of each nonce key SKEYSEED, and prf+ gets the nonces whole`, () => {
+    const suite = { ...AEAD, prf: algorithm('prf', `prf${name}`) };
+    const keys = deriveIkeKeys(CRYPTO, suite, SECRET.slice(), EXCHANGED);
+    const skeyseed = nodePrf(name, Buffer.concat([NI.subarray(0, 8), NR.subarray(0, 8)]), SECRET);
+    const seed = Buffer.concat([NI, NR, SPIS]);
+    const blocks: Uint8Array[] = [];
+    for (let n = 1; n <= 8; n++)
+      blocks.push(nodePrf(name, skeyseed, blocks.at(-1) ?? new Uint8Array(0), seed, Uint8Array.of(n)));
+    const material = Buffer.concat(blocks).subarray(0, 3 * 16 + 2 * 36);
+    assert.equal(hex(keys.d, keys.ei, keys.er, keys.pi, keys.pr), hex(material));
+    // What lies behind the first 64 bits of a nonce changes the keys by way of prf+ alone.
+    const longer = { ...EXCHANGED, ni: bytes(33, 1) };
+    assert.notEqual(hex(deriveIkeKeys(CRYPTO, suite, SECRET.slice(), longer).d), hex(keys.d));
+  });
+
+test('RFC 7296 §2.18: a rekeying from an IKE SA with prfaesxcbc keys SKEYSEED with its SK_d and takes the nonces whole', () => {
+  const old = { prf: algorithm('prf', 'prfaesxcbc'), d: bytes(16, 9) };
+  const keys = deriveRekeyedIkeKeys(CRYPTO, old, AEAD, SECRET.slice(), EXCHANGED);
+  const seed = nodePrf('aesxcbc', old.d, SECRET, NI, NR);
+  const material = prfPlus('sha384', seed, Buffer.concat([NI, NR, SPIS]), 3 * 48 + 2 * 36);
+  assert.equal(hex(keys.d, keys.ei, keys.er, keys.pi, keys.pr), hex(material));
 });
 
 test('RFC 5282 §7.1, RFC 7296 §2.14: with an AEAD SK_a is empty and SK_e holds key and salt', () => {

@@ -62,6 +62,27 @@ test('RFC 7296 §3.3.1: proposals are numbered from 1, in the order of preferenc
   assert.ok(offer.every((proposal) => proposal.protocol === Protocol.IKE && proposal.spi.length === 0));
 });
 
+test('an algorithm that shares its number with another is chosen where it is the one that is configured', () => {
+  const offer = offerEsp('aes128-sha256');
+  const chosen = (own: string) => {
+    const found = selectProposal(offer, Protocol.ESP, esp(own));
+    return found && formatSuite(found.suite);
+  };
+  assert.equal(chosen('aes128-sha256_96'), 'aes128-sha256_96');
+  assert.equal(chosen('aes128-sha256'), 'aes128-sha256');
+  assert.deepEqual(offerEsp('aes128-sha256_96'), offer);
+});
+
+test('RFC 7634 §4: neither ChaCha20-Poly1305 nor 3DES nor NULL carries a key length', () => {
+  for (const text of ['chacha20poly1305', '3des-sha1', 'des-sha1', 'null-sha1']) {
+    const [offer] = offerEsp(text);
+    assert.ok(
+      offer?.transforms.every((transform) => !('keyLengthBits' in transform)),
+      text,
+    );
+  }
+});
+
 test('RFC 7296 §3.3.5: AES carries its key length in bits', () => {
   const [offer] = offerIke('aes256gcm16-aes128gcm16-prfsha256-curve25519');
   assert.deepEqual(

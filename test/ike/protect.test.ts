@@ -30,9 +30,28 @@ const CBC: IkeSuite = {
   prf: PRF,
   ke: KE,
 };
+/** Key bytes of every kind: cipher with salt, integrity. */
+const suiteOf = (encr: string, integ?: string) => {
+  const row = algorithm('encr', encr);
+  const mac = integ === undefined ? undefined : algorithm('integ', integ);
+  return [
+    integ === undefined ? encr : `${encr}-${integ}`,
+    { encr: row, ...(mac === undefined ? {} : { integ: mac }), prf: PRF, ke: KE } as IkeSuite,
+    {
+      e: Uint8Array.from({ length: row.keyBits / 8 + row.saltBytes }, (_, i) => 3 * i),
+      a: new Uint8Array(mac?.keyBytes ?? 0).fill(6),
+    },
+  ] as const;
+};
 const SUITES = [
   ['aes128gcm16', GCM, { e: new Uint8Array(20).fill(5), a: new Uint8Array(0) }],
   ['aes256-sha256', CBC, { e: new Uint8Array(32).fill(5), a: new Uint8Array(32).fill(6) }],
+  suiteOf('chacha20poly1305'),
+  suiteOf('aes256ccm8'),
+  suiteOf('aes192gcm12'),
+  suiteOf('aes128ctr', 'aesxcbc'),
+  suiteOf('camellia256', 'aescmac'),
+  suiteOf('3des', 'md5'),
 ] as const;
 const PAYLOADS: readonly Payload[] = [makeNotify(16384), { type: 'NONCE', data: new Uint8Array(33).fill(9) }];
 const IV = { random: (length: number) => new Uint8Array(length).fill(3), counter: 5n };
@@ -98,6 +117,39 @@ test('RFC 5282 §5.1: the associated data is everything before the IV, the nonce
     cipher.getAuthTag(),
   ]);
   assert.equal(Buffer.from(message.subarray(32)).toString('hex'), expected.toString('hex'));
+});
+
+test('RFC 5930 §2: with AES-CTR the IV is the counter, unique under the key, and not drawn by chance', () => {
+  const [, suite, keys] = suiteOf('aes128ctr', 'sha256');
+  const message = seal(CRYPTO, suite, keys, HEADER, PAYLOADS, IV);
+  assert.equal(Buffer.from(message.subarray(32, 40)).toString('hex'), '0000000000000005');
+  const { bytes } = encodePayloads(PAYLOADS);
+  const block = Buffer.concat([keys.e.subarray(16), message.subarray(32, 40), Uint8Array.of(0, 0, 0, 1)]);
+  const cipher = createCipheriv('aes-128-ctr', keys.e.subarray(0, 16), block);
+  const expected = cipher.update(Buffer.concat([bytes, Uint8Array.of(0)]));
+  assert.equal(Buffer.from(message.subarray(40, -16)).toString('hex'), expected.toString('hex'));
+});
+
+test('RFC 7634 Appendix B: the published IKEv2 message with ChaCha20-Poly1305', () => {
+  const sequence = (from: number, length: number) => Uint8Array.from({ length }, (_, i) => from + i);
+  const e = Uint8Array.from([...sequence(0x80, 32), 0xa0, 0xa1, 0xa2, 0xa3]);
+  const header: Header = {
+    ...HEADER,
+    initiatorSpi: 0xc0c1c2c3c4c5c6c7n,
+    responderSpi: 0xd0d1d2d3d4d5d6d7n,
+    messageId: 9,
+    flags: { initiator: false, response: false, version: false },
+  };
+  const [, suite] = suiteOf('chacha20poly1305');
+  const notify = { ...makeNotify(16385, Uint8Array.of(0, 0, 0, 10)) };
+  const iv = { ...IV, counter: 0x1011121314151617n };
+  const message = seal(CRYPTO, suite, { e, a: new Uint8Array(0) }, header, [notify], iv);
+  assert.equal(
+    Buffer.from(message).toString('hex'),
+    'c0c1c2c3c4c5c6c7d0d1d2d3d4d5d6d72e202500000000090000004529000029' +
+      '1011121314151617610394701f8d017f7c12924889' +
+      '6b71bfe25236efd7cdc67066906315b2',
+  );
 });
 
 test('RFC 5282 §3.1: two messages with different counters have different IVs', () => {

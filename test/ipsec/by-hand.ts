@@ -1,11 +1,11 @@
 // ESP packets made with node:crypto alone, field by field as RFC 4303 §2 draws them, and the SAs that they belong to. Nothing
 // here calls the code under test.
 
-import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { concat, uint32 } from '../../lib/bytes.ts';
 import { algorithm, findAlgorithm } from '../../lib/crypto/algorithms.ts';
 import type { SaParameters } from '../../lib/ipsec/data-plane.ts';
 import { parseSelector, type TrafficSelector } from '../../lib/ipsec/selector.ts';
+import { nodeDecrypt, nodeEncrypt, nodeOpen, nodePrf, nodeSeal } from '../lib/node-ciphers.ts';
 
 /** `aes256gcm16`, or a cipher and an integrity algorithm with a dash between. */
 export type SuiteName = string;
@@ -18,6 +18,22 @@ export const SUITES: readonly SuiteName[] = [
   'aes128-sha256',
   'aes192-sha384',
   'aes256-sha512',
+  'aes128gcm8',
+  'aes256gcm12',
+  'aes128ccm8',
+  'aes192ccm12',
+  'aes256ccm16',
+  'chacha20poly1305',
+  'aes128gmac',
+  'aes256gmac',
+  'aes128ctr-sha256',
+  'aes256ctr-aescmac',
+  'camellia128-aesxcbc',
+  'camellia256-sha1',
+  'aes128-sha256_96',
+  'null-sha256',
+  '3des-md5',
+  'des-sha1',
 ];
 
 export function selectors(...texts: readonly string[]): TrafficSelector[] {
@@ -76,7 +92,14 @@ export function mirror(out: SaParameters, overrides: Partial<SaParameters> = {})
 
 /** Payload, padding 1, 2, 3, ..., pad length and next header, aligned for the SA's cipher. */
 export function withTrailer(sa: SaParameters, payload: Uint8Array, nextHeader: number): Uint8Array {
-  const align = sa.encryption.name.includes('gcm') ? 4 : 16;
+  // Blocks of CBC; everything else is aligned to 4 bytes.
+  const blocks: Readonly<Record<string, number>> = {
+    'aes-cbc': 16,
+    'camellia-cbc': 16,
+    '3des-cbc': 8,
+    'des-cbc': 8,
+  };
+  const align = blocks[sa.encryption.mode] ?? 4;
   let pad: number[] = [];
   while ((payload.length + pad.length + 2) % align !== 0) pad = [...pad, pad.length + 1];
   return concat(payload, Uint8Array.from([...pad, pad.length, nextHeader]));
@@ -91,17 +114,10 @@ export function espByHand(
 ): Uint8Array {
   const { low, high } = halves(sequence);
   const header = concat(uint32(sa.spi), low);
-  const keyBytes = sa.encryption.keyBits / 8;
-  if (sa.encryption.name.includes('gcm')) {
-    const nonce = concat(sa.encryptionKey.subarray(keyBytes), iv);
-    const cipher = createCipheriv(gcm(sa), sa.encryptionKey.subarray(0, keyBytes), nonce);
-    cipher.setAAD(sa.esn ? concat(uint32(sa.spi), high, low) : header);
-    return concat(header, iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag());
-  }
-  const cipher = createCipheriv(`aes-${sa.encryption.keyBits}-cbc`, sa.encryptionKey, iv).setAutoPadding(
-    false,
-  );
-  const body = concat(header, iv, cipher.update(plaintext), cipher.final());
+  const { encryption, encryptionKey } = sa;
+  if (encryption.icvBytes > 0)
+    return concat(header, iv, nodeSeal(encryption, encryptionKey, iv, additional(sa, low, high), plaintext));
+  const body = concat(header, iv, nodeEncrypt(encryption, encryptionKey, iv, plaintext));
   return concat(body, icvByHand(sa, body, high));
 }
 
@@ -116,42 +132,40 @@ export interface Taken {
 export function openByHand(sa: SaParameters, sequence: bigint, esp: Uint8Array): Taken {
   const { low, high } = halves(sequence);
   const header = esp.slice(0, 8);
-  const keyBytes = sa.encryption.keyBits / 8;
-  if (sa.encryption.name.includes('gcm')) {
-    const iv = esp.slice(8, 16);
-    const nonce = concat(sa.encryptionKey.subarray(keyBytes), iv);
-    const decipher = createDecipheriv(gcm(sa), sa.encryptionKey.subarray(0, keyBytes), nonce);
-    decipher.setAAD(sa.esn ? concat(uint32(sa.spi), high, low) : header);
-    decipher.setAuthTag(esp.subarray(esp.length - 16));
-    return {
-      header,
+  const { encryption, encryptionKey } = sa;
+  const bodyAt = 8 + encryption.ivBytes;
+  const iv = esp.slice(8, bodyAt);
+  if (encryption.icvBytes > 0) {
+    const plaintext = nodeOpen(
+      encryption,
+      encryptionKey,
       iv,
-      plaintext: concat(decipher.update(esp.subarray(16, esp.length - 16)), decipher.final()),
-    };
+      additional(sa, low, high),
+      esp.subarray(bodyAt),
+    );
+    if (plaintext === undefined) throw new Error('the check value is wrong');
+    return { header, iv, plaintext };
   }
-  const iv = esp.slice(8, 24);
   const icvAt = esp.length - (sa.integrity?.icvBytes ?? 0);
   const expected = icvByHand(sa, esp.subarray(0, icvAt), high);
   if (Buffer.compare(expected, esp.subarray(icvAt)) !== 0) throw new Error('the check value is wrong');
-  const decipher = createDecipheriv(`aes-${sa.encryption.keyBits}-cbc`, sa.encryptionKey, iv).setAutoPadding(
-    false,
-  );
-  return { header, iv, plaintext: concat(decipher.update(esp.subarray(24, icvAt)), decipher.final()) };
+  const plaintext = nodeDecrypt(encryption, encryptionKey, iv, esp.subarray(bodyAt, icvAt));
+  return { header, iv, plaintext };
 }
 
-/** HMAC over the packet, and with ESN over the upper half of the number behind it, cut to half (RFC 4868 §2.3; SHA-1: 96 bits). */
+/** RFC 4106 §5 and its followers: with ESN the whole number. */
+function additional(sa: SaParameters, low: Uint8Array, high: Uint8Array): Uint8Array {
+  return sa.esn ? concat(uint32(sa.spi), high, low) : concat(uint32(sa.spi), low);
+}
+
+/** Over the packet, and with ESN over the upper half of the number behind it; cut to half (RFC 4868 §2.3) or to 96 bits. */
 export function icvByHand(sa: SaParameters, body: Uint8Array, high: Uint8Array): Uint8Array {
   const name = sa.integrity?.name ?? '';
-  const bytes = { sha1: 12, sha256: 16, sha384: 24, sha512: 32 }[name];
-  const mac = createHmac(name, sa.integrityKey ?? '').update(body);
-  if (sa.esn) mac.update(high);
-  return new Uint8Array(mac.digest()).slice(0, bytes);
+  const bytes = { sha256: 16, sha384: 24, sha512: 32 }[name] ?? 12;
+  const data = sa.esn ? concat(body, high) : body;
+  return nodePrf(name, sa.integrityKey ?? new Uint8Array(0), data).slice(0, bytes);
 }
 
 function halves(sequence: bigint): { low: Uint8Array; high: Uint8Array } {
   return { low: uint32(Number(sequence & 0xffffffffn)), high: uint32(Number(sequence >> 32n)) };
-}
-
-function gcm(sa: SaParameters): 'aes-128-gcm' | 'aes-192-gcm' | 'aes-256-gcm' {
-  return `aes-${sa.encryption.keyBits as 128 | 192 | 256}-gcm`;
 }

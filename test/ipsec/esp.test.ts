@@ -5,10 +5,10 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { concat, fromHex, toHex, uint32 } from '../../lib/bytes.ts';
+import { createCrypto } from '../../lib/crypto/symmetric.ts';
 import type { SaParameters } from '../../lib/ipsec/data-plane.ts';
 import { type EspOpened, EspReceiver, EspSender } from '../../lib/ipsec/esp.ts';
 import { MAX_EXTENDED_SEQUENCE } from '../../lib/ipsec/replay-window.ts';
-import { nodeCrypto } from '../lib/node-crypto.ts';
 import {
   espByHand,
   icvByHand,
@@ -22,7 +22,7 @@ import {
 } from './by-hand.ts';
 import { ipv4, ipv6, ports, sized } from './packets.ts';
 
-const crypto = nodeCrypto();
+const crypto = createCrypto();
 const IPV4 = 4;
 const random = (lengthBytes: number): Uint8Array => new Uint8Array(randomBytes(lengthBytes));
 

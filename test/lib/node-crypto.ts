@@ -2,13 +2,10 @@
 // the simulation runs on. Everything is deterministic from the caller's keys, IVs and seeds.
 
 import {
-  createCipheriv,
-  createDecipheriv,
   createDiffieHellman,
   createDiffieHellmanGroup,
   createECDH,
   createHash,
-  createHmac,
   createPrivateKey,
   createPublicKey,
   type DiffieHellman,
@@ -17,21 +14,12 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { concat, fromHex, toHex } from '../../lib/bytes.ts';
-import type { EncryptionAlgorithm, KeyExchangeAlgorithm } from '../../lib/crypto/algorithms.ts';
+import type { KeyExchangeAlgorithm } from '../../lib/crypto/algorithms.ts';
 import type { Crypto, KeyExchangeJob, KeyExchangeOutcome } from '../../lib/crypto/provider.ts';
 import { fail, ok } from '../../lib/errors.ts';
+import { nodeDecrypt, nodeEncrypt, nodeOpen, nodePrf, nodeSeal } from './node-ciphers.ts';
 
 const NOTHING = new Uint8Array(0);
-const HASHES: Readonly<Record<string, string>> = {
-  prfsha1: 'sha1',
-  prfsha256: 'sha256',
-  prfsha384: 'sha384',
-  prfsha512: 'sha512',
-  sha1: 'sha1',
-  sha256: 'sha256',
-  sha384: 'sha384',
-  sha512: 'sha512',
-};
 /** PKCS#8 and SPKI headers of X25519 keys (RFC 8410); the raw key follows. */
 const X25519_PRIVATE = fromHex('302e020100300506032b656e04220420');
 const X25519_PUBLIC = fromHex('302a300506032b656e032100');
@@ -39,56 +27,60 @@ const X25519_PUBLIC = fromHex('302a300506032b656e032100');
 /** `Crypto` by OpenSSL. */
 export function nodeCrypto(): Crypto {
   return {
-    prf: ({ name }, key, ...data) => hmac(name, key, data),
+    prf: ({ name }, key, ...data) => nodePrf(name, key, ...data),
     prfPlus(algorithm, key, seed, lengthBytes) {
       if (lengthBytes > 255 * algorithm.outputBytes) throw new RangeError('prf+ has at most 255 blocks');
       const out = new Uint8Array(lengthBytes);
       let block: Uint8Array = NOTHING;
       for (let filled = 0, n = 1; filled < lengthBytes; n++) {
-        block = hmac(algorithm.name, key, [block, seed, Uint8Array.of(n)]);
+        block = nodePrf(algorithm.name, key, block, seed, Uint8Array.of(n));
         out.set(block.subarray(0, lengthBytes - filled), filled);
         filled += block.length;
       }
       return out;
     },
-    integrity: ({ name, icvBytes }, key, ...data) => hmac(name, key, data).slice(0, icvBytes),
-    sha1(...data) {
-      const hash = createHash('sha1');
-      for (const part of data) hash.update(part);
-      return new Uint8Array(hash.digest());
+    integrity: ({ name, icvBytes }, key, ...data) => nodePrf(name, key, ...data).slice(0, icvBytes),
+    sha1: (...data) => digest('sha1', data),
+    hash: digestOf,
+    ikev1: {
+      deriveSkeyids(prf, skeyid, secret, { initiator, responder }) {
+        const next = (before: Uint8Array, n: number) =>
+          nodePrf(prf.name, skeyid, before, secret, initiator, responder, Uint8Array.of(n));
+        const d = next(NOTHING, 0);
+        const a = next(d, 1);
+        return { d, a, e: next(a, 2) };
+      },
+      phase1CipherKey(prf, skeyidE, keyBytes) {
+        let key = skeyidE;
+        let block: Uint8Array = Uint8Array.of(0);
+        if (keyBytes > skeyidE.length)
+          for (key = NOTHING; key.length < keyBytes; key = concat(key, block))
+            block = nodePrf(prf.name, skeyidE, block);
+        return key.slice(0, keyBytes);
+      },
+      deriveKeymat(prf, skeyidD, { secret, protocol, spi, ni, nr }, lengthBytes) {
+        let keymat: Uint8Array = NOTHING;
+        let block: Uint8Array = NOTHING;
+        for (; keymat.length < lengthBytes; keymat = concat(keymat, block))
+          block = nodePrf(prf.name, skeyidD, block, secret ?? NOTHING, Uint8Array.of(protocol), spi, ni, nr);
+        return keymat.slice(0, lengthBytes);
+      },
     },
-    aeadSeal(algorithm, key, iv, aad, plaintext) {
-      const { cipherKey, nonce } = gcmInput(algorithm, key, iv);
-      const cipher = createCipheriv(gcmName(algorithm), cipherKey, nonce, {
-        authTagLength: algorithm.icvBytes,
-      });
-      cipher.setAAD(aad);
-      return concat(cipher.update(plaintext), cipher.final(), cipher.getAuthTag());
-    },
-    aeadOpen(algorithm, key, iv, aad, sealed) {
-      if (sealed.length < algorithm.icvBytes) return undefined;
-      const { cipherKey, nonce } = gcmInput(algorithm, key, iv);
-      const decipher = createDecipheriv(gcmName(algorithm), cipherKey, nonce, {
-        authTagLength: algorithm.icvBytes,
-      });
-      decipher.setAAD(aad);
-      decipher.setAuthTag(sealed.subarray(sealed.length - algorithm.icvBytes));
-      const plaintext = decipher.update(sealed.subarray(0, sealed.length - algorithm.icvBytes));
-      try {
-        return concat(plaintext, decipher.final());
-      } catch {
-        return undefined;
-      }
-    },
-    encrypt(algorithm, key, iv, plaintext) {
-      const cipher = createCipheriv(cbcName(algorithm), key, iv).setAutoPadding(false);
-      return concat(cipher.update(plaintext), cipher.final());
-    },
-    decrypt(algorithm, key, iv, ciphertext) {
-      const decipher = createDecipheriv(cbcName(algorithm), key, iv).setAutoPadding(false);
-      return concat(decipher.update(ciphertext), decipher.final());
-    },
+    aeadSeal: nodeSeal,
+    aeadOpen: nodeOpen,
+    encrypt: nodeEncrypt,
+    decrypt: nodeDecrypt,
   };
+}
+
+function digestOf(name: string, ...data: readonly Uint8Array[]): Uint8Array {
+  return digest(name, data);
+}
+
+function digest(name: string, data: readonly Uint8Array[]): Uint8Array {
+  const hash = createHash(name);
+  for (const part of data) hash.update(part);
+  return new Uint8Array(hash.digest());
 }
 
 /** A key exchange by OpenSSL. The private value is the seed itself, and so is what `initiate` returns as `privateValue`. */
@@ -201,30 +193,6 @@ function der(header: Uint8Array, key: Uint8Array, type: 'pkcs8' | 'spki'): KeyOb
   return type === 'pkcs8'
     ? createPrivateKey({ key: bytes, format: 'der', type })
     : createPublicKey({ key: bytes, format: 'der', type });
-}
-
-function hmac(name: string, key: Uint8Array, data: readonly Uint8Array[]): Uint8Array {
-  const mac = createHmac(HASHES[name], key);
-  for (const part of data) mac.update(part);
-  return new Uint8Array(mac.digest());
-}
-
-function gcmName(algorithm: EncryptionAlgorithm): 'aes-128-gcm' | 'aes-192-gcm' | 'aes-256-gcm' {
-  if (algorithm.id !== 20) throw new RangeError(`${algorithm.name} is not AES-GCM`);
-  return `aes-${algorithm.keyBits as 128 | 192 | 256}-gcm`;
-}
-
-function cbcName(algorithm: EncryptionAlgorithm): string {
-  if (algorithm.id !== 12) throw new RangeError(`${algorithm.name} is not AES-CBC`);
-  return `aes-${algorithm.keyBits}-cbc`;
-}
-
-function gcmInput(
-  { keyBits }: EncryptionAlgorithm,
-  key: Uint8Array,
-  iv: Uint8Array,
-): { cipherKey: Uint8Array; nonce: Uint8Array } {
-  return { cipherKey: key.subarray(0, keyBits / 8), nonce: concat(key.subarray(keyBits / 8), iv) };
 }
 
 function toNumber(bytes: Uint8Array): bigint {

@@ -216,6 +216,12 @@ const PROPOSALS: ['ike' | 'esp', string, string][] = [
   ['esp', 'aes128-sha2_256', 'aes128-sha256'],
   ['esp', 'AES256GCM-x25519-esn-noesn', 'aes256gcm16-curve25519-esn-noesn'],
   ['esp', 'aes256gcm16-noesn', 'aes256gcm16'],
+  ['esp', 'aes128ccm64-aes256gcm96-aes128gmac', 'aes128ccm8-aes256gcm12-aes128gmac'],
+  ['esp', 'chacha20poly1305', 'chacha20poly1305'],
+  ['esp', 'null-aes128ctr-sha2_256_96-aescmac', 'null-aes128ctr-sha256_96-aescmac'],
+  ['ike', 'camellia-3des-aesxcbc-x25519', 'camellia128-3des-aesxcbc-prfaesxcbc-curve25519'],
+  ['ike', 'aes256ccm-aescmac-x25519', 'aes256ccm16-prfaescmac-curve25519'],
+  ['ike', 'des-md5-x25519', 'des-md5-prfmd5-curve25519'],
 ];
 for (const [use, text, canonical] of PROPOSALS)
   test(`the ${use} proposal ${text} is ${canonical}, and reads back as itself`, () => {
@@ -236,6 +242,12 @@ const BAD_PROPOSALS: ['ike' | 'esp', string, RegExp][] = [
   ['esp', 'aes256gcm16-prfsha256', /which is for IKE/],
   ['esp', 'x25519', /no cipher/],
   ['esp', 'aes256gcm16-aes256gcm', /twice/],
+  ['ike', 'null-sha256-x25519', /has null, which is for ESP/],
+  ['ike', 'aes128gmac-prfsha256-x25519', /has aes128gmac, which is for ESP/],
+  ['ike', 'aes128-sha256_96-prfsha256-x25519', /has sha256_96, which is for ESP/],
+  ['esp', 'null', /no integrity/],
+  ['esp', 'null-aes128gmac-sha256', /mixes AEAD/],
+  ['esp', 'aes128-sha256-sha256_96', /cannot tell sha256 from sha256_96/],
   ['esp', '', /unknown algorithm ""/],
 ];
 for (const [use, text, message] of BAD_PROPOSALS)

@@ -1,12 +1,12 @@
 // AES (FIPS 197) by vector permutation: the S-box is computed in GF(16)^2 with 16-entry tables inside registers
 // (i8x16.swizzle), so no memory address depends on a key or a text. README.md tells the mathematics.
-// Way of a key: KEY -> WORDS (round keys as in FIPS 197) -> ROUND_KEYS (in the basis that the rounds work in).
+// Way of a key: its place (KEY) -> WORDS (round keys as in FIPS 197) -> ROUND_KEYS (in the basis that the rounds work in).
 // Way of a block: one basis change, the rounds, the last round leads back to the usual basis.
 
-import { KEY, ROUND_KEYS, WORDS } from './layout';
+import { ROUND_KEYS, WORDS } from './layout';
 import {
-  A_OVER, INVERSE, ROTATE_COLUMNS, ROTATE_COLUMNS_3, SHIFT_ROWS, SUB2_U, SUB2_V, SUB_LAST_U, SUB_LAST_V, SUB_U, SUB_V,
-  TO_INVERSE_TOWER_HI, TO_INVERSE_TOWER_LO, TO_TOWER_HI, TO_TOWER_LO, UNSHIFT_ROWS, UNSUB_9_U, UNSUB_9_V, UNSUB_B_U, UNSUB_B_V,
+  A_OVER, INVERSE, SUB2_U, SUB2_V, SUB_LAST_U, SUB_LAST_V, SUB_U, SUB_V,
+  TO_INVERSE_TOWER_HI, TO_INVERSE_TOWER_LO, TO_TOWER_HI, TO_TOWER_LO, UNSUB_9_U, UNSUB_9_V, UNSUB_B_U, UNSUB_B_V,
   UNSUB_D_U, UNSUB_D_V, UNSUB_E_U, UNSUB_E_V, UNSUB_LAST_U, UNSUB_LAST_V,
 } from './aes-tables';
 
@@ -42,14 +42,13 @@ function sum(u: usize, v: usize, io: v128, jo: v128): v128 {
   return v128.xor(i8x16.swizzle(v128.load(u), io), i8x16.swizzle(v128.load(v), jo));
 }
 
-/** One round of encryption. */
+/** One round of encryption. ShiftRows comes after the S-box and together with the turns of MixColumns, which makes the chain shorter. */
 // @ts-ignore: decorator
 @inline
 export function round(state: v128, key: usize): v128 {
   const inverse = v128.load(INVERSE);
-  const x = i8x16.swizzle(state, v128.load(SHIFT_ROWS));
-  const i = high(x);
-  const k = low(x);
+  const i = high(state);
+  const k = low(state);
   const j = v128.xor(i, k);
   const ak = i8x16.swizzle(v128.load(A_OVER), k);
   const io = half(inverse, i, ak, j);
@@ -57,12 +56,15 @@ export function round(state: v128, key: usize): v128 {
   const once = sum(SUB_U, SUB_V, io, jo);
   const twice = sum(SUB2_U, SUB2_V, io, jo);
   // MixColumns: 2 a0 + 3 a1 + a2 + a3, where b = 2 a0 + a1 serves twice.
-  const rotate = v128.load(ROTATE_COLUMNS);
-  const b = v128.xor(twice, i8x16.swizzle(once, rotate));
-  return v128.xor(
-    v128.xor(v128.xor(b, i8x16.swizzle(b, rotate)), i8x16.swizzle(once, v128.load(ROTATE_COLUMNS_3))),
+  const b = v128.xor(
+    i8x16.swizzle(twice, i8x16(0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11)),
+    i8x16.swizzle(once, i8x16(5, 10, 15, 0, 9, 14, 3, 4, 13, 2, 7, 8, 1, 6, 11, 12)),
+  );
+  const far = v128.xor(
+    i8x16.swizzle(once, i8x16(15, 0, 5, 10, 3, 4, 9, 14, 7, 8, 13, 2, 11, 12, 1, 6)),
     v128.load(key),
   );
+  return v128.xor(v128.xor(b, i8x16.swizzle(b, i8x16(1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12))), far);
 }
 
 /** The last round of encryption: without MixColumns, back in the usual basis. */
@@ -70,7 +72,7 @@ export function round(state: v128, key: usize): v128 {
 @inline
 export function lastRound(state: v128, key: usize): v128 {
   const inverse = v128.load(INVERSE);
-  const x = i8x16.swizzle(state, v128.load(SHIFT_ROWS));
+  const x = i8x16.swizzle(state, i8x16(0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11));
   const i = high(x);
   const k = low(x);
   const j = v128.xor(i, k);
@@ -84,31 +86,38 @@ export function firstRound(text: v128, key: usize): v128 {
   return v128.xor(map(text, TO_TOWER_LO, TO_TOWER_HI), v128.load(key));
 }
 
-/** One round of decryption (the equivalent inverse cipher, FIPS 197 §5.3.5). */
+/** One round of decryption (the equivalent inverse cipher, FIPS 197 §5.3.5), its InvShiftRows where `round` has its ShiftRows. */
 // @ts-ignore: decorator
 @inline
 export function unround(state: v128, key: usize): v128 {
   const inverse = v128.load(INVERSE);
-  const x = i8x16.swizzle(state, v128.load(UNSHIFT_ROWS));
-  const i = high(x);
-  const k = low(x);
+  const i = high(state);
+  const k = low(state);
   const j = v128.xor(i, k);
   const ak = i8x16.swizzle(v128.load(A_OVER), k);
   const io = half(inverse, i, ak, j);
   const jo = half(inverse, j, ak, i);
-  // InvMixColumns: 14 a0 + 11 a1 + 13 a2 + 9 a3, from the far end.
-  const rotate = v128.load(ROTATE_COLUMNS);
-  let mixed = i8x16.swizzle(sum(UNSUB_9_U, UNSUB_9_V, io, jo), rotate);
-  mixed = i8x16.swizzle(v128.xor(mixed, sum(UNSUB_D_U, UNSUB_D_V, io, jo)), rotate);
-  mixed = i8x16.swizzle(v128.xor(mixed, sum(UNSUB_B_U, UNSUB_B_V, io, jo)), rotate);
-  return v128.xor(v128.xor(mixed, sum(UNSUB_E_U, UNSUB_E_V, io, jo)), v128.load(key));
+  // InvMixColumns: 14 a0 + 11 a1 + 13 a2 + 9 a3.
+  return v128.xor(
+    v128.xor(
+      i8x16.swizzle(sum(UNSUB_9_U, UNSUB_9_V, io, jo), i8x16(7, 0, 13, 10, 11, 4, 1, 14, 15, 8, 5, 2, 3, 12, 9, 6)),
+      i8x16.swizzle(sum(UNSUB_D_U, UNSUB_D_V, io, jo), i8x16(10, 7, 0, 13, 14, 11, 4, 1, 2, 15, 8, 5, 6, 3, 12, 9)),
+    ),
+    v128.xor(
+      i8x16.swizzle(sum(UNSUB_B_U, UNSUB_B_V, io, jo), i8x16(13, 10, 7, 0, 1, 14, 11, 4, 5, 2, 15, 8, 9, 6, 3, 12)),
+      v128.xor(
+        i8x16.swizzle(sum(UNSUB_E_U, UNSUB_E_V, io, jo), i8x16(0, 13, 10, 7, 4, 1, 14, 11, 8, 5, 2, 15, 12, 9, 6, 3)),
+        v128.load(key),
+      ),
+    ),
+  );
 }
 
 // @ts-ignore: decorator
 @inline
 export function lastUnround(state: v128, key: usize): v128 {
   const inverse = v128.load(INVERSE);
-  const x = i8x16.swizzle(state, v128.load(UNSHIFT_ROWS));
+  const x = i8x16.swizzle(state, i8x16(0, 13, 10, 7, 4, 1, 14, 11, 8, 5, 2, 15, 12, 9, 6, 3));
   const i = high(x);
   const k = low(x);
   const j = v128.xor(i, k);
@@ -135,9 +144,9 @@ export function encryptBlock(text: v128, end: usize): v128 {
   return lastRound(state, key);
 }
 
-/** The keys of an encryption from `keyBytes` (16, 24 or 32) at KEY. */
-export function encryptionKeys(keyBytes: i32): void {
-  expandKey(keyBytes);
+/** The keys of an encryption from the `keyBytes` (16, 24 or 32) bytes at `from`. */
+export function encryptionKeys(from: usize, keyBytes: i32): void {
+  expandKey(from, keyBytes);
   const end = lastKey(keyBytes) - ROUND_KEYS;
   const affine = i8x16.splat(0x63);
   v128.store(ROUND_KEYS, map(v128.load(WORDS), TO_TOWER_LO, TO_TOWER_HI));
@@ -147,8 +156,8 @@ export function encryptionKeys(keyBytes: i32): void {
 }
 
 /** The keys of a decryption, in the order in which they are used. */
-export function decryptionKeys(keyBytes: i32): void {
-  expandKey(keyBytes);
+export function decryptionKeys(from: usize, keyBytes: i32): void {
+  expandKey(from, keyBytes);
   const end = lastKey(keyBytes) - ROUND_KEYS;
   const affine = i8x16.splat(0x63);
   for (let i: usize = 0; i < end; i += 16) {
@@ -171,17 +180,17 @@ function unmixColumns(x: v128): v128 {
   const four = double(two);
   const eight = double(four);
   const nine = v128.xor(eight, x);
-  const rotate = v128.load(ROTATE_COLUMNS);
+  const rotate = i8x16(1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12);
   let mixed = i8x16.swizzle(nine, rotate);
   mixed = i8x16.swizzle(v128.xor(mixed, v128.xor(nine, four)), rotate);
   mixed = i8x16.swizzle(v128.xor(mixed, v128.xor(nine, two)), rotate);
   return v128.xor(mixed, v128.xor(v128.xor(eight, four), two));
 }
 
-/** FIPS 197 §5.2: KEY -> WORDS. */
-function expandKey(keyBytes: i32): void {
+/** FIPS 197 §5.2: the key -> WORDS. */
+function expandKey(from: usize, keyBytes: i32): void {
   const end = WORDS + ((keyBytes >> 2) + 7) * 16;
-  for (let i = 0; i < keyBytes; i += 4) store<u32>(WORDS + i, load<u32>(KEY + i));
+  for (let i = 0; i < keyBytes; i += 4) store<u32>(WORDS + i, load<u32>(from + i));
   let constant: u32 = 1;
   let position = 0;
   let word = load<u32>(WORDS + keyBytes - 4);

@@ -2,11 +2,11 @@
 
 import { decryptionKeys, encryptBlock, encryptionKeys, firstUnround, lastKey, lastUnround, unround } from './aes';
 import { wipe } from '../common/wipe';
-import { CIPHER, CIPHER_END, DATA, IV, KEY, ROUND_KEYS } from './layout';
+import { CIPHER, DATA, IV, KEY, ROUND_KEYS, SCHEDULE_END } from './layout';
 
 /** Encrypts `length` bytes (a multiple of 16) with `keyBytes` at KEY. */
 export function cbcEncrypt(keyBytes: i32, length: i32): void {
-  encryptionKeys(keyBytes);
+  encryptionKeys(KEY, keyBytes);
   const last = lastKey(keyBytes);
   const end = DATA + length;
   let chain = v128.load(IV);
@@ -19,7 +19,7 @@ export function cbcEncrypt(keyBytes: i32, length: i32): void {
 
 /** Decrypts `length` bytes (a multiple of 16) with `keyBytes` at KEY. */
 export function cbcDecrypt(keyBytes: i32, length: i32): void {
-  decryptionKeys(keyBytes);
+  decryptionKeys(KEY, keyBytes);
   const last = lastKey(keyBytes);
   const end = DATA + length;
   let p = DATA;
@@ -56,7 +56,7 @@ export function cbcDecrypt(keyBytes: i32, length: i32): void {
 }
 
 function clear(): void {
-  wipe(CIPHER, CIPHER_END);
+  wipe(CIPHER, SCHEDULE_END);
   wipe(KEY, KEY + 48);
   wipe(IV, IV + 16);
 }

@@ -3,6 +3,7 @@
 // sixteen partial products. The rows' sums are then added, each moved on by a byte: a product of 31 bytes, folded to 16 by
 // x^128 = 1 + x + x^2 + x^7. No address depends on X or H. A byte's highest bit is its lowest power (reflected, as GCM has it).
 
+import { firstBytes } from './bytes';
 import { FOLD_CARRY_HI, FOLD_CARRY_LO, FOLD_STAY_HI, FOLD_STAY_LO } from './aes-tables';
 import { POWERS, ROWS } from './layout';
 
@@ -108,11 +109,4 @@ export function ghash(y: v128, p: usize, length: i32): v128 {
   for (; length >= 16; length -= 16, p += 16) y = ghashMultiply(v128.xor(y, v128.load(p)));
   if (length > 0) y = ghashMultiply(v128.xor(y, firstBytes(v128.load(p), length)));
   return y;
-}
-
-/** The first `count` bytes, the rest zero. */
-// @ts-ignore: decorator
-@inline
-export function firstBytes(x: v128, count: i32): v128 {
-  return v128.and(x, i8x16.lt_u(i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), i8x16.splat(<i8>count)));
 }

@@ -1,55 +1,27 @@
-// Hash, HMAC (RFC 2104) and prf+ (RFC 7296 §2.13), each one call. The message lies at DATA, the key at KEY, the result goes to
-// OUT. Way of a message: key -> the states INNER and OUTER (one block each) -> STATE absorbs the message -> DIGEST -> OUT.
-// `alg` is public and may be branched on: 1 SHA-1, 2 SHA-256, 3 SHA-384, 4 SHA-512.
+// Hash and HMAC (RFC 2104). Way of a message: key -> the states INNER and OUTER (one block each) -> STATE absorbs the
+// message -> DIGEST -> where it is wanted.
+// `alg` is public and may be branched on: 0 MD5, 1 SHA-1, 2 SHA-256, 3 SHA-384, 4 SHA-512.
 
 import { wipe } from '../common/wipe';
-import { BLOCK, DATA, DIGEST, HASH, HASH_END, INNER, KEY, KEY_MAX, OUT, OUTER, STATE } from './layout';
+import { BLOCK, DATA, DIGEST, HASH, HASH_END, INNER, KEY, OUT, OUTER, STATE } from './layout';
+import { MD5_INITIAL, md5Blocks } from './md5';
 import { SHA1_INITIAL, sha1Blocks } from './sha1';
 import { SHA256_INITIAL, sha256Blocks } from './sha256';
 import { SHA384_INITIAL, SHA512_INITIAL, sha512Blocks } from './sha512';
 import { SWAP_32, SWAP_64 } from './aes-tables';
+import { endMarked } from './bytes';
 
-/** Hashes `length` bytes at DATA; the digest is at OUT. */
+/** Hashes `length` bytes at DATA, which are gone then; the digest is at OUT. */
 export function hash(alg: i32, length: i32): void {
   start(alg, STATE);
   finish(alg, DATA, length, 0);
   storeDigest(alg, OUT);
   wipe(HASH, HASH_END);
+  wipe(DATA, DATA + length);
 }
 
-/** HMAC with `keyLength` bytes at KEY over `length` bytes at DATA; the full result is at OUT. */
-export function hmac(alg: i32, keyLength: i32, length: i32): void {
-  keyStates(alg, keyLength);
-  authenticate(alg, DATA, length);
-  storeDigest(alg, OUT);
-  wipe(HASH, HASH_END);
-  wipe(KEY, KEY + KEY_MAX);
-}
-
-/** prf+ with `keyLength` bytes at KEY and a seed of `length` bytes at DATA: whole blocks to OUT until `wanted` bytes are there. */
-export function prfPlus(alg: i32, keyLength: i32, length: i32, wanted: i32): void {
-  const size = digestBytes(alg);
-  keyStates(alg, keyLength);
-  const counter = DATA + length;
-  // T1 has no block before it; from T2 on the previous one lies right before the seed.
-  let from = DATA;
-  let count = length + 1;
-  let n: u32 = 1;
-  for (let made = 0; made < wanted; made += size, n++) {
-    store<u8>(counter, n);
-    authenticate(alg, from, count);
-    storeDigest(alg, OUT + made);
-    from = DATA - size;
-    count = size + length + 1;
-    for (let i = 0; i < size; i += 4) store<u32>(from + i, load<u32>(OUT + made + i));
-  }
-  wipe(DATA - 64, DATA);
-  wipe(HASH, HASH_END);
-  wipe(KEY, KEY + KEY_MAX);
-}
-
-/** HMAC's two states from the key; a key longer than a block is hashed first. KEY_MAX >= keyLength. */
-function keyStates(alg: i32, keyLength: i32): void {
+/** HMAC's two states from the key at KEY; a key longer than a block is hashed first. KEY_MAX >= keyLength. */
+export function hmacKey(alg: i32, keyLength: i32): void {
   const block = blockBytes(alg);
   if (keyLength > block) {
     start(alg, STATE);
@@ -63,6 +35,16 @@ function keyStates(alg: i32, keyLength: i32): void {
   padState(alg, OUTER, 0x5c);
 }
 
+/** HMAC of the bytes at `p`, to `to`. */
+export function hmacOf(alg: i32, p: usize, length: i32, to: usize): void {
+  copyState(STATE, INNER);
+  finish(alg, p, length, blockBytes(alg));
+  storeDigest(alg, DIGEST);
+  copyState(STATE, OUTER);
+  finish(alg, DIGEST, digestBytes(alg), blockBytes(alg));
+  storeDigest(alg, to);
+}
+
 function padState(alg: i32, state: usize, pad: u8): void {
   const pads = i8x16.splat(pad);
   const block = blockBytes(alg);
@@ -71,40 +53,31 @@ function padState(alg: i32, state: usize, pad: u8): void {
   compress(alg, state, BLOCK, 1);
 }
 
-/** STATE becomes HMAC of the bytes at `p`. */
-function authenticate(alg: i32, p: usize, length: i32): void {
-  copyState(STATE, INNER);
-  finish(alg, p, length, blockBytes(alg));
-  storeDigest(alg, DIGEST);
-  copyState(STATE, OUTER);
-  finish(alg, DIGEST, digestBytes(alg), blockBytes(alg));
-}
-
 /** Absorbs the last `length` bytes, which follow `before` bytes that STATE has already, and the padding. */
 function finish(alg: i32, p: usize, length: i32, before: i32): void {
   const block = blockBytes(alg);
   const whole = length & -block;
   if (whole > 0) compress(alg, STATE, p, alg <= 2 ? whole >> 6 : whole >> 7);
   const rest = length - whole;
-  // 16 bytes at a time; what was read beyond the end is overwritten below.
-  for (let i = 0; i < rest; i += 16) v128.store(BLOCK + i, v128.load(p + whole + i));
   const end: i32 = rest + (alg <= 2 ? 9 : 17) > block ? 2 * block : block;
-  store<u8>(BLOCK + rest, 0x80);
-  let i = rest + 1;
-  for (; (i & 15) != 0; i++) store<u8>(BLOCK + i, 0);
-  for (; i < end; i += 16) v128.store(BLOCK + i, i64x2.splat(0));
-  store<u64>(BLOCK + end - 8, bswap<u64>((<u64>(before + length)) << 3));
+  let i = 0;
+  for (; i + 16 <= rest; i += 16) v128.store(BLOCK + i, v128.load(p + whole + i));
+  v128.store(BLOCK + i, endMarked(v128.load(p + whole + i), rest - i));
+  for (i += 16; i < end; i += 16) v128.store(BLOCK + i, i64x2.splat(0));
+  const bits = (<u64>(before + length)) << 3;
+  store<u64>(BLOCK + end - 8, alg == 0 ? bits : bswap<u64>(bits));
   compress(alg, STATE, BLOCK, end > block ? 2 : 1);
 }
 
 function compress(alg: i32, state: usize, p: usize, count: i32): void {
   if (alg == 2) sha256Blocks(state, p, count);
   else if (alg == 1) sha1Blocks(state, p, count);
+  else if (alg == 0) md5Blocks(state, p, count);
   else sha512Blocks(state, p, count);
 }
 
 function start(alg: i32, state: usize): void {
-  copyState(state, alg == 1 ? SHA1_INITIAL : alg == 2 ? SHA256_INITIAL : alg == 3 ? SHA384_INITIAL : SHA512_INITIAL);
+  copyState(state, alg == 0 ? MD5_INITIAL : alg == 1 ? SHA1_INITIAL : alg == 2 ? SHA256_INITIAL : alg == 3 ? SHA384_INITIAL : SHA512_INITIAL);
 }
 
 // @ts-ignore: decorator
@@ -116,8 +89,12 @@ function copyState(to: usize, from: usize): void {
   v128.store(to, v128.load(from, 48), 48);
 }
 
-/** The digest, digestBytes() of STATE's words, big-endian. */
+/** The digest, digestBytes() of STATE's words: big-endian but for MD5. */
 function storeDigest(alg: i32, to: usize): void {
+  if (alg == 0) {
+    v128.store(to, v128.load(STATE));
+    return;
+  }
   const swap = v128.load(alg <= 2 ? SWAP_32 : SWAP_64);
   const size = digestBytes(alg);
   let i = 0;
@@ -129,6 +106,6 @@ function blockBytes(alg: i32): i32 {
   return alg <= 2 ? 64 : 128;
 }
 
-function digestBytes(alg: i32): i32 {
-  return alg == 1 ? 20 : alg == 2 ? 32 : alg == 3 ? 48 : 64;
+export function digestBytes(alg: i32): i32 {
+  return alg == 0 ? 16 : alg == 1 ? 20 : alg == 2 ? 32 : alg == 3 ? 48 : 64;
 }

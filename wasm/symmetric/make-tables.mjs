@@ -1,7 +1,7 @@
 // Makes aes-tables.ts: the constants of the vector-permute AES (README.md tells the mathematics). Nothing here is copied:
 // every table follows from the two field polynomials below, and the S-box that comes out is compared with its definition.
 //
-//   node wasm/make-tables.mjs
+//   node wasm/symmetric/make-tables.mjs
 
 import { writeFileSync } from 'node:fs';
 
@@ -63,10 +63,6 @@ const tables = Object.fromEntries([
   ...pair('UNSUB_D', (x) => decrypting(mul256(13, x))),
   ...pair('UNSUB_E', (x) => decrypting(mul256(14, x))),
   ...pair('UNSUB_LAST', (x) => x),
-  ['SHIFT_ROWS', nibbles((n) => (n + 4 * (n & 3)) & 15)],
-  ['UNSHIFT_ROWS', nibbles((n) => (n - 4 * (n & 3)) & 15)],
-  ['ROTATE_COLUMNS', nibbles((n) => (n & 12) | ((n + 1) & 3))],
-  ['ROTATE_COLUMNS_3', nibbles((n) => (n & 12) | ((n + 3) & 3))],
   ['SWAP_32', nibbles((n) => n ^ 3)],
   ['SWAP_64', nibbles((n) => n ^ 7)],
   // GHASH: y (1 + x + x^2 + x^7) for a byte y at place j, reflected bits: what stays in byte j and what goes to byte j + 1.

@@ -1,5 +1,6 @@
-// SHA-256 (FIPS 180-4): the compression of whole blocks. The message schedule is made first, in W; then eight rounds
-// a turn, so that the eight working values stay in locals and change their names instead of their places.
+// SHA-256 (FIPS 180-4): the compression of whole blocks. The message schedule is made four words at a time in vectors, right before
+// the rounds that need it; it goes to the rounds by way of W, with the constants added. The eight working values stay in locals and
+// change their names instead of their places.
 
 import { W } from './layout';
 import { SWAP_32 } from './aes-tables';
@@ -20,6 +21,8 @@ export const SHA256_INITIAL: usize = memory.data<u32>([
   0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 ], 16);
 
+
+
 // @ts-ignore: decorator
 @inline
 function sum0(x: u32): u32 {
@@ -32,12 +35,28 @@ function sum1(x: u32): u32 {
   return rotr(x, 6) ^ rotr(x, 11) ^ rotr(x, 25);
 }
 
+/** The four words that follow sixteen; the last two depend on the first two of them. */
 // @ts-ignore: decorator
 @inline
-function expand(w: usize): u32 {
-  const x = load<u32>(w, 4);
-  const y = load<u32>(w, 56);
-  return load<u32>(w) + (rotr(x, 7) ^ rotr(x, 18) ^ (x >> 3)) + load<u32>(w, 36) + (rotr(y, 17) ^ rotr(y, 19) ^ (y >> 10));
+function expand(x0: v128, x1: v128, x2: v128, x3: v128): v128 {
+  const w1 = i8x16.shuffle(x0, x1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19);
+  const w9 = i8x16.shuffle(x2, x3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19);
+  const small0 = v128.xor(
+    v128.xor(i32x4.shr_u(w1, 3), v128.xor(i32x4.shr_u(w1, 7), i32x4.shl(w1, 25))),
+    v128.xor(i32x4.shr_u(w1, 18), i32x4.shl(w1, 14)),
+  );
+  const half = i32x4.add(i32x4.add(x0, w9), small0);
+  // Each word twice: a shift of 64 bits rotates it.
+  const w14 = i8x16.shuffle(x3, x3, 8, 9, 10, 11, 8, 9, 10, 11, 12, 13, 14, 15, 12, 13, 14, 15);
+  const first = i32x4.add(half, i8x16.swizzle(small1(w14), i8x16(0, 1, 2, 3, 8, 9, 10, 11, -1, -1, -1, -1, -1, -1, -1, -1)));
+  const w16 = i8x16.shuffle(first, first, 0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7);
+  return i32x4.add(first, i8x16.swizzle(small1(w16), i8x16(-1, -1, -1, -1, -1, -1, -1, -1, 0, 1, 2, 3, 8, 9, 10, 11)));
+}
+
+// @ts-ignore: decorator
+@inline
+function small1(twice: v128): v128 {
+  return v128.xor(v128.xor(i64x2.shr_u(twice, 17), i64x2.shr_u(twice, 19)), i32x4.shr_u(twice, 10));
 }
 
 /** Compresses `count` blocks of 64 bytes at `p` into `state` (eight u32). Leaves the schedule in W. */
@@ -46,44 +65,155 @@ export function sha256Blocks(state: usize, p: usize, count: i32): void {
   let s0 = load<u32>(state), s1 = load<u32>(state, 4), s2 = load<u32>(state, 8), s3 = load<u32>(state, 12);
   let s4 = load<u32>(state, 16), s5 = load<u32>(state, 20), s6 = load<u32>(state, 24), s7 = load<u32>(state, 28);
   for (; count > 0; count--, p += 64) {
-    v128.store(W, i8x16.swizzle(v128.load(p, 0), swap), 0);
-    v128.store(W, i8x16.swizzle(v128.load(p, 16), swap), 16);
-    v128.store(W, i8x16.swizzle(v128.load(p, 32), swap), 32);
-    v128.store(W, i8x16.swizzle(v128.load(p, 48), swap), 48);
-    for (let w: usize = W; w < W + 192; w += 16) {
-      store<u32>(w, expand(w), 64);
-      store<u32>(w, expand(w + 4), 68);
-      store<u32>(w, expand(w + 8), 72);
-      store<u32>(w, expand(w + 12), 76);
-    }
+    let x0 = i8x16.swizzle(v128.load(p), swap);
+    let x1 = i8x16.swizzle(v128.load(p, 16), swap);
+    let x2 = i8x16.swizzle(v128.load(p, 32), swap);
+    let x3 = i8x16.swizzle(v128.load(p, 48), swap);
+    v128.store(W, i32x4.add(x0, v128.load(K)));
+    v128.store(W, i32x4.add(x1, v128.load(K, 16)), 16);
+    v128.store(W, i32x4.add(x2, v128.load(K, 32)), 32);
+    v128.store(W, i32x4.add(x3, v128.load(K, 48)), 48);
     let a = s0, b = s1, c = s2, d = s3, e = s4, f = s5, g = s6, h = s7;
-    let k = K;
-    for (let w: usize = W; w < W + 256; w += 32, k += 32) {
-      h += sum1(e) + (g ^ (e & (f ^ g))) + load<u32>(w, 0) + load<u32>(k, 0);
+    // a ^ b of this round and of the last one, which is b ^ c now: the majority takes both.
+    let t: u32 = 0, u = b ^ c;
+    for (let k = K; k < K + 192; k += 64) {
+      h += load<u32>(W, 0) + (g ^ (e & (f ^ g))) + sum1(e);
       d += h;
-      h += sum0(a) + ((a & b) | (c & (a | b)));
-      g += sum1(d) + (f ^ (d & (e ^ f))) + load<u32>(w, 4) + load<u32>(k, 4);
+      t = a ^ b;
+      h += sum0(a) + (b ^ (t & u));
+      g += load<u32>(W, 4) + (f ^ (d & (e ^ f))) + sum1(d);
       c += g;
-      g += sum0(h) + ((h & a) | (b & (h | a)));
-      f += sum1(c) + (e ^ (c & (d ^ e))) + load<u32>(w, 8) + load<u32>(k, 8);
+      u = h ^ a;
+      g += sum0(h) + (a ^ (u & t));
+      f += load<u32>(W, 8) + (e ^ (c & (d ^ e))) + sum1(c);
       b += f;
-      f += sum0(g) + ((g & h) | (a & (g | h)));
-      e += sum1(b) + (d ^ (b & (c ^ d))) + load<u32>(w, 12) + load<u32>(k, 12);
+      t = g ^ h;
+      f += sum0(g) + (h ^ (t & u));
+      e += load<u32>(W, 12) + (d ^ (b & (c ^ d))) + sum1(b);
       a += e;
-      e += sum0(f) + ((f & g) | (h & (f | g)));
-      d += sum1(a) + (c ^ (a & (b ^ c))) + load<u32>(w, 16) + load<u32>(k, 16);
+      u = f ^ g;
+      e += sum0(f) + (g ^ (u & t));
+      x0 = expand(x0, x1, x2, x3);
+      v128.store(W, i32x4.add(x0, v128.load(k, 64)), 0);
+      d += load<u32>(W, 16) + (c ^ (a & (b ^ c))) + sum1(a);
       h += d;
-      d += sum0(e) + ((e & f) | (g & (e | f)));
-      c += sum1(h) + (b ^ (h & (a ^ b))) + load<u32>(w, 20) + load<u32>(k, 20);
+      t = e ^ f;
+      d += sum0(e) + (f ^ (t & u));
+      c += load<u32>(W, 20) + (b ^ (h & (a ^ b))) + sum1(h);
       g += c;
-      c += sum0(d) + ((d & e) | (f & (d | e)));
-      b += sum1(g) + (a ^ (g & (h ^ a))) + load<u32>(w, 24) + load<u32>(k, 24);
+      u = d ^ e;
+      c += sum0(d) + (e ^ (u & t));
+      b += load<u32>(W, 24) + (a ^ (g & (h ^ a))) + sum1(g);
       f += b;
-      b += sum0(c) + ((c & d) | (e & (c | d)));
-      a += sum1(f) + (h ^ (f & (g ^ h))) + load<u32>(w, 28) + load<u32>(k, 28);
+      t = c ^ d;
+      b += sum0(c) + (d ^ (t & u));
+      a += load<u32>(W, 28) + (h ^ (f & (g ^ h))) + sum1(f);
       e += a;
-      a += sum0(b) + ((b & c) | (d & (b | c)));
+      u = b ^ c;
+      a += sum0(b) + (c ^ (u & t));
+      x1 = expand(x1, x2, x3, x0);
+      v128.store(W, i32x4.add(x1, v128.load(k, 80)), 16);
+      h += load<u32>(W, 32) + (g ^ (e & (f ^ g))) + sum1(e);
+      d += h;
+      t = a ^ b;
+      h += sum0(a) + (b ^ (t & u));
+      g += load<u32>(W, 36) + (f ^ (d & (e ^ f))) + sum1(d);
+      c += g;
+      u = h ^ a;
+      g += sum0(h) + (a ^ (u & t));
+      f += load<u32>(W, 40) + (e ^ (c & (d ^ e))) + sum1(c);
+      b += f;
+      t = g ^ h;
+      f += sum0(g) + (h ^ (t & u));
+      e += load<u32>(W, 44) + (d ^ (b & (c ^ d))) + sum1(b);
+      a += e;
+      u = f ^ g;
+      e += sum0(f) + (g ^ (u & t));
+      x2 = expand(x2, x3, x0, x1);
+      v128.store(W, i32x4.add(x2, v128.load(k, 96)), 32);
+      d += load<u32>(W, 48) + (c ^ (a & (b ^ c))) + sum1(a);
+      h += d;
+      t = e ^ f;
+      d += sum0(e) + (f ^ (t & u));
+      c += load<u32>(W, 52) + (b ^ (h & (a ^ b))) + sum1(h);
+      g += c;
+      u = d ^ e;
+      c += sum0(d) + (e ^ (u & t));
+      b += load<u32>(W, 56) + (a ^ (g & (h ^ a))) + sum1(g);
+      f += b;
+      t = c ^ d;
+      b += sum0(c) + (d ^ (t & u));
+      a += load<u32>(W, 60) + (h ^ (f & (g ^ h))) + sum1(f);
+      e += a;
+      u = b ^ c;
+      a += sum0(b) + (c ^ (u & t));
+      x3 = expand(x3, x0, x1, x2);
+      v128.store(W, i32x4.add(x3, v128.load(k, 112)), 48);
     }
+    h += load<u32>(W, 0) + (g ^ (e & (f ^ g))) + sum1(e);
+    d += h;
+    t = a ^ b;
+    h += sum0(a) + (b ^ (t & u));
+    g += load<u32>(W, 4) + (f ^ (d & (e ^ f))) + sum1(d);
+    c += g;
+    u = h ^ a;
+    g += sum0(h) + (a ^ (u & t));
+    f += load<u32>(W, 8) + (e ^ (c & (d ^ e))) + sum1(c);
+    b += f;
+    t = g ^ h;
+    f += sum0(g) + (h ^ (t & u));
+    e += load<u32>(W, 12) + (d ^ (b & (c ^ d))) + sum1(b);
+    a += e;
+    u = f ^ g;
+    e += sum0(f) + (g ^ (u & t));
+    d += load<u32>(W, 16) + (c ^ (a & (b ^ c))) + sum1(a);
+    h += d;
+    t = e ^ f;
+    d += sum0(e) + (f ^ (t & u));
+    c += load<u32>(W, 20) + (b ^ (h & (a ^ b))) + sum1(h);
+    g += c;
+    u = d ^ e;
+    c += sum0(d) + (e ^ (u & t));
+    b += load<u32>(W, 24) + (a ^ (g & (h ^ a))) + sum1(g);
+    f += b;
+    t = c ^ d;
+    b += sum0(c) + (d ^ (t & u));
+    a += load<u32>(W, 28) + (h ^ (f & (g ^ h))) + sum1(f);
+    e += a;
+    u = b ^ c;
+    a += sum0(b) + (c ^ (u & t));
+    h += load<u32>(W, 32) + (g ^ (e & (f ^ g))) + sum1(e);
+    d += h;
+    t = a ^ b;
+    h += sum0(a) + (b ^ (t & u));
+    g += load<u32>(W, 36) + (f ^ (d & (e ^ f))) + sum1(d);
+    c += g;
+    u = h ^ a;
+    g += sum0(h) + (a ^ (u & t));
+    f += load<u32>(W, 40) + (e ^ (c & (d ^ e))) + sum1(c);
+    b += f;
+    t = g ^ h;
+    f += sum0(g) + (h ^ (t & u));
+    e += load<u32>(W, 44) + (d ^ (b & (c ^ d))) + sum1(b);
+    a += e;
+    u = f ^ g;
+    e += sum0(f) + (g ^ (u & t));
+    d += load<u32>(W, 48) + (c ^ (a & (b ^ c))) + sum1(a);
+    h += d;
+    t = e ^ f;
+    d += sum0(e) + (f ^ (t & u));
+    c += load<u32>(W, 52) + (b ^ (h & (a ^ b))) + sum1(h);
+    g += c;
+    u = d ^ e;
+    c += sum0(d) + (e ^ (u & t));
+    b += load<u32>(W, 56) + (a ^ (g & (h ^ a))) + sum1(g);
+    f += b;
+    t = c ^ d;
+    b += sum0(c) + (d ^ (t & u));
+    a += load<u32>(W, 60) + (h ^ (f & (g ^ h))) + sum1(f);
+    e += a;
+    u = b ^ c;
+    a += sum0(b) + (c ^ (u & t));
     s0 += a; s1 += b; s2 += c; s3 += d; s4 += e; s5 += f; s6 += g; s7 += h;
   }
   store<u32>(state, s0);

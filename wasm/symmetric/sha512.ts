@@ -1,5 +1,6 @@
-// SHA-512 and SHA-384 (FIPS 180-4): the compression of whole blocks. The message schedule is made first, in W; then eight rounds
-// a turn, so that the eight working values stay in locals and change their names instead of their places.
+// SHA-512 and SHA-384 (FIPS 180-4): the compression of whole blocks. The message schedule is made two words at a time in vectors, right
+// after the rounds that used the place; it goes to the rounds by way of W, with the constants added. The eight working values stay in
+// locals and change their names instead of their places.
 
 import { W } from './layout';
 import { SWAP_64 } from './aes-tables';
@@ -49,12 +50,21 @@ function sum1(x: u64): u64 {
   return rotr(x, 14) ^ rotr(x, 18) ^ rotr(x, 41);
 }
 
+/** The two words that follow sixteen: of those the pairs 0, 1, 4, 5 and 7. */
 // @ts-ignore: decorator
 @inline
-function expand(w: usize): u64 {
-  const x = load<u64>(w, 8);
-  const y = load<u64>(w, 112);
-  return load<u64>(w) + (rotr(x, 1) ^ rotr(x, 8) ^ (x >> 7)) + load<u64>(w, 72) + (rotr(y, 19) ^ rotr(y, 61) ^ (y >> 6));
+function expand(x0: v128, x1: v128, x4: v128, x5: v128, x7: v128): v128 {
+  const w1 = i8x16.shuffle(x0, x1, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23);
+  const w9 = i8x16.shuffle(x4, x5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23);
+  const small0 = v128.xor(v128.xor(rotr2(w1, 1), rotr2(w1, 8)), i64x2.shr_u(w1, 7));
+  const small1 = v128.xor(v128.xor(rotr2(x7, 19), rotr2(x7, 61)), i64x2.shr_u(x7, 6));
+  return i64x2.add(i64x2.add(x0, w9), i64x2.add(small0, small1));
+}
+
+// @ts-ignore: decorator
+@inline
+function rotr2(x: v128, by: i32): v128 {
+  return v128.xor(i64x2.shr_u(x, by), i64x2.shl(x, 64 - by));
 }
 
 /** Compresses `count` blocks of 128 bytes at `p` into `state` (eight u64). Leaves the schedule in W. */
@@ -63,48 +73,171 @@ export function sha512Blocks(state: usize, p: usize, count: i32): void {
   let s0 = load<u64>(state), s1 = load<u64>(state, 8), s2 = load<u64>(state, 16), s3 = load<u64>(state, 24);
   let s4 = load<u64>(state, 32), s5 = load<u64>(state, 40), s6 = load<u64>(state, 48), s7 = load<u64>(state, 56);
   for (; count > 0; count--, p += 128) {
-    v128.store(W, i8x16.swizzle(v128.load(p, 0), swap), 0);
-    v128.store(W, i8x16.swizzle(v128.load(p, 16), swap), 16);
-    v128.store(W, i8x16.swizzle(v128.load(p, 32), swap), 32);
-    v128.store(W, i8x16.swizzle(v128.load(p, 48), swap), 48);
-    v128.store(W, i8x16.swizzle(v128.load(p, 64), swap), 64);
-    v128.store(W, i8x16.swizzle(v128.load(p, 80), swap), 80);
-    v128.store(W, i8x16.swizzle(v128.load(p, 96), swap), 96);
-    v128.store(W, i8x16.swizzle(v128.load(p, 112), swap), 112);
-    for (let w: usize = W; w < W + 512; w += 32) {
-      store<u64>(w, expand(w), 128);
-      store<u64>(w, expand(w + 8), 136);
-      store<u64>(w, expand(w + 16), 144);
-      store<u64>(w, expand(w + 24), 152);
-    }
+    let x0 = i8x16.swizzle(v128.load(p, 0), swap);
+    let x1 = i8x16.swizzle(v128.load(p, 16), swap);
+    let x2 = i8x16.swizzle(v128.load(p, 32), swap);
+    let x3 = i8x16.swizzle(v128.load(p, 48), swap);
+    let x4 = i8x16.swizzle(v128.load(p, 64), swap);
+    let x5 = i8x16.swizzle(v128.load(p, 80), swap);
+    let x6 = i8x16.swizzle(v128.load(p, 96), swap);
+    let x7 = i8x16.swizzle(v128.load(p, 112), swap);
+    v128.store(W, i64x2.add(x0, v128.load(K, 0)), 0);
+    v128.store(W, i64x2.add(x1, v128.load(K, 16)), 16);
+    v128.store(W, i64x2.add(x2, v128.load(K, 32)), 32);
+    v128.store(W, i64x2.add(x3, v128.load(K, 48)), 48);
+    v128.store(W, i64x2.add(x4, v128.load(K, 64)), 64);
+    v128.store(W, i64x2.add(x5, v128.load(K, 80)), 80);
+    v128.store(W, i64x2.add(x6, v128.load(K, 96)), 96);
+    v128.store(W, i64x2.add(x7, v128.load(K, 112)), 112);
     let a = s0, b = s1, c = s2, d = s3, e = s4, f = s5, g = s6, h = s7;
-    let k = K;
-    for (let w: usize = W; w < W + 640; w += 64, k += 64) {
-      h += sum1(e) + (g ^ (e & (f ^ g))) + load<u64>(w, 0) + load<u64>(k, 0);
+    // a ^ b of this round and of the last one, which is b ^ c now: the majority takes both.
+    let t: u64 = 0, u = b ^ c;
+    for (let k = K; k < K + 512; k += 128) {
+      h += load<u64>(W, 0) + (g ^ (e & (f ^ g))) + sum1(e);
       d += h;
-      h += sum0(a) + ((a & b) | (c & (a | b)));
-      g += sum1(d) + (f ^ (d & (e ^ f))) + load<u64>(w, 8) + load<u64>(k, 8);
+      t = a ^ b;
+      h += sum0(a) + (b ^ (t & u));
+      g += load<u64>(W, 8) + (f ^ (d & (e ^ f))) + sum1(d);
       c += g;
-      g += sum0(h) + ((h & a) | (b & (h | a)));
-      f += sum1(c) + (e ^ (c & (d ^ e))) + load<u64>(w, 16) + load<u64>(k, 16);
+      u = h ^ a;
+      g += sum0(h) + (a ^ (u & t));
+      x0 = expand(x0, x1, x4, x5, x7);
+      v128.store(W, i64x2.add(x0, v128.load(k, 128)), 0);
+      f += load<u64>(W, 16) + (e ^ (c & (d ^ e))) + sum1(c);
       b += f;
-      f += sum0(g) + ((g & h) | (a & (g | h)));
-      e += sum1(b) + (d ^ (b & (c ^ d))) + load<u64>(w, 24) + load<u64>(k, 24);
+      t = g ^ h;
+      f += sum0(g) + (h ^ (t & u));
+      e += load<u64>(W, 24) + (d ^ (b & (c ^ d))) + sum1(b);
       a += e;
-      e += sum0(f) + ((f & g) | (h & (f | g)));
-      d += sum1(a) + (c ^ (a & (b ^ c))) + load<u64>(w, 32) + load<u64>(k, 32);
+      u = f ^ g;
+      e += sum0(f) + (g ^ (u & t));
+      x1 = expand(x1, x2, x5, x6, x0);
+      v128.store(W, i64x2.add(x1, v128.load(k, 144)), 16);
+      d += load<u64>(W, 32) + (c ^ (a & (b ^ c))) + sum1(a);
       h += d;
-      d += sum0(e) + ((e & f) | (g & (e | f)));
-      c += sum1(h) + (b ^ (h & (a ^ b))) + load<u64>(w, 40) + load<u64>(k, 40);
+      t = e ^ f;
+      d += sum0(e) + (f ^ (t & u));
+      c += load<u64>(W, 40) + (b ^ (h & (a ^ b))) + sum1(h);
       g += c;
-      c += sum0(d) + ((d & e) | (f & (d | e)));
-      b += sum1(g) + (a ^ (g & (h ^ a))) + load<u64>(w, 48) + load<u64>(k, 48);
+      u = d ^ e;
+      c += sum0(d) + (e ^ (u & t));
+      x2 = expand(x2, x3, x6, x7, x1);
+      v128.store(W, i64x2.add(x2, v128.load(k, 160)), 32);
+      b += load<u64>(W, 48) + (a ^ (g & (h ^ a))) + sum1(g);
       f += b;
-      b += sum0(c) + ((c & d) | (e & (c | d)));
-      a += sum1(f) + (h ^ (f & (g ^ h))) + load<u64>(w, 56) + load<u64>(k, 56);
+      t = c ^ d;
+      b += sum0(c) + (d ^ (t & u));
+      a += load<u64>(W, 56) + (h ^ (f & (g ^ h))) + sum1(f);
       e += a;
-      a += sum0(b) + ((b & c) | (d & (b | c)));
+      u = b ^ c;
+      a += sum0(b) + (c ^ (u & t));
+      x3 = expand(x3, x4, x7, x0, x2);
+      v128.store(W, i64x2.add(x3, v128.load(k, 176)), 48);
+      h += load<u64>(W, 64) + (g ^ (e & (f ^ g))) + sum1(e);
+      d += h;
+      t = a ^ b;
+      h += sum0(a) + (b ^ (t & u));
+      g += load<u64>(W, 72) + (f ^ (d & (e ^ f))) + sum1(d);
+      c += g;
+      u = h ^ a;
+      g += sum0(h) + (a ^ (u & t));
+      x4 = expand(x4, x5, x0, x1, x3);
+      v128.store(W, i64x2.add(x4, v128.load(k, 192)), 64);
+      f += load<u64>(W, 80) + (e ^ (c & (d ^ e))) + sum1(c);
+      b += f;
+      t = g ^ h;
+      f += sum0(g) + (h ^ (t & u));
+      e += load<u64>(W, 88) + (d ^ (b & (c ^ d))) + sum1(b);
+      a += e;
+      u = f ^ g;
+      e += sum0(f) + (g ^ (u & t));
+      x5 = expand(x5, x6, x1, x2, x4);
+      v128.store(W, i64x2.add(x5, v128.load(k, 208)), 80);
+      d += load<u64>(W, 96) + (c ^ (a & (b ^ c))) + sum1(a);
+      h += d;
+      t = e ^ f;
+      d += sum0(e) + (f ^ (t & u));
+      c += load<u64>(W, 104) + (b ^ (h & (a ^ b))) + sum1(h);
+      g += c;
+      u = d ^ e;
+      c += sum0(d) + (e ^ (u & t));
+      x6 = expand(x6, x7, x2, x3, x5);
+      v128.store(W, i64x2.add(x6, v128.load(k, 224)), 96);
+      b += load<u64>(W, 112) + (a ^ (g & (h ^ a))) + sum1(g);
+      f += b;
+      t = c ^ d;
+      b += sum0(c) + (d ^ (t & u));
+      a += load<u64>(W, 120) + (h ^ (f & (g ^ h))) + sum1(f);
+      e += a;
+      u = b ^ c;
+      a += sum0(b) + (c ^ (u & t));
+      x7 = expand(x7, x0, x3, x4, x6);
+      v128.store(W, i64x2.add(x7, v128.load(k, 240)), 112);
     }
+    h += load<u64>(W, 0) + (g ^ (e & (f ^ g))) + sum1(e);
+    d += h;
+    t = a ^ b;
+    h += sum0(a) + (b ^ (t & u));
+    g += load<u64>(W, 8) + (f ^ (d & (e ^ f))) + sum1(d);
+    c += g;
+    u = h ^ a;
+    g += sum0(h) + (a ^ (u & t));
+    f += load<u64>(W, 16) + (e ^ (c & (d ^ e))) + sum1(c);
+    b += f;
+    t = g ^ h;
+    f += sum0(g) + (h ^ (t & u));
+    e += load<u64>(W, 24) + (d ^ (b & (c ^ d))) + sum1(b);
+    a += e;
+    u = f ^ g;
+    e += sum0(f) + (g ^ (u & t));
+    d += load<u64>(W, 32) + (c ^ (a & (b ^ c))) + sum1(a);
+    h += d;
+    t = e ^ f;
+    d += sum0(e) + (f ^ (t & u));
+    c += load<u64>(W, 40) + (b ^ (h & (a ^ b))) + sum1(h);
+    g += c;
+    u = d ^ e;
+    c += sum0(d) + (e ^ (u & t));
+    b += load<u64>(W, 48) + (a ^ (g & (h ^ a))) + sum1(g);
+    f += b;
+    t = c ^ d;
+    b += sum0(c) + (d ^ (t & u));
+    a += load<u64>(W, 56) + (h ^ (f & (g ^ h))) + sum1(f);
+    e += a;
+    u = b ^ c;
+    a += sum0(b) + (c ^ (u & t));
+    h += load<u64>(W, 64) + (g ^ (e & (f ^ g))) + sum1(e);
+    d += h;
+    t = a ^ b;
+    h += sum0(a) + (b ^ (t & u));
+    g += load<u64>(W, 72) + (f ^ (d & (e ^ f))) + sum1(d);
+    c += g;
+    u = h ^ a;
+    g += sum0(h) + (a ^ (u & t));
+    f += load<u64>(W, 80) + (e ^ (c & (d ^ e))) + sum1(c);
+    b += f;
+    t = g ^ h;
+    f += sum0(g) + (h ^ (t & u));
+    e += load<u64>(W, 88) + (d ^ (b & (c ^ d))) + sum1(b);
+    a += e;
+    u = f ^ g;
+    e += sum0(f) + (g ^ (u & t));
+    d += load<u64>(W, 96) + (c ^ (a & (b ^ c))) + sum1(a);
+    h += d;
+    t = e ^ f;
+    d += sum0(e) + (f ^ (t & u));
+    c += load<u64>(W, 104) + (b ^ (h & (a ^ b))) + sum1(h);
+    g += c;
+    u = d ^ e;
+    c += sum0(d) + (e ^ (u & t));
+    b += load<u64>(W, 112) + (a ^ (g & (h ^ a))) + sum1(g);
+    f += b;
+    t = c ^ d;
+    b += sum0(c) + (d ^ (t & u));
+    a += load<u64>(W, 120) + (h ^ (f & (g ^ h))) + sum1(f);
+    e += a;
+    u = b ^ c;
+    a += sum0(b) + (c ^ (u & t));
     s0 += a; s1 += b; s2 += c; s3 += d; s4 += e; s5 += f; s6 += g; s7 += h;
   }
   store<u64>(state, s0);

@@ -51,15 +51,21 @@ export interface Exchanged {
   readonly spiR: bigint;
 }
 
-/** Keys of the first IKE SA: SKEYSEED = prf(Ni | Nr, g^ir) (RFC 7296 §2.14). */
+/** Keys of the first IKE SA: SKEYSEED = prf(Ni | Nr, g^ir), of the nonces what the PRF takes (RFC 7296 §2.14). */
 export function deriveIkeKeys(
   crypto: Crypto,
   suite: IkeSuite,
   secret: Uint8Array,
   exchanged: Exchanged,
 ): IkeKeys {
-  const seed = crypto.prf(suite.prf, concat(exchanged.ni, exchanged.nr), secret);
+  const seed = crypto.prf(suite.prf, nonceKey(suite.prf, exchanged), secret);
   return expandIkeKeys(crypto, suite, seed, exchanged);
+}
+
+/** AES-XCBC and AES-CMAC, whose keys have 128 bits, take the first 64 of each nonce; prf+ gets the nonces whole (RFC 7296 §2.14). */
+function nonceKey({ fixedKeyBytes }: PrfAlgorithm, { ni, nr }: Exchanged): Uint8Array {
+  const most = fixedKeyBytes === undefined ? undefined : fixedKeyBytes / 2;
+  return concat(ni.subarray(0, most), nr.subarray(0, most));
 }
 
 /**

@@ -1,7 +1,7 @@
 // The SK payload: how an IKE SA's messages are sealed and opened (RFC 7296 §3.14, RFC 5282 §3 for AEADs).
 // Layout after the SK payload's generic header: IV | ciphertext | ICV. Nothing is read before the ICV held.
 
-import { concat, equalConstantTime } from '../../bytes.ts';
+import { concat, equalConstantTime, uint64 } from '../../bytes.ts';
 import type { Crypto } from '../../crypto/provider.ts';
 import { fail, ok, type Result } from '../../errors.ts';
 import { decodePayloads, encodePayloads, encryptedHeader } from '../wire/codec.ts';
@@ -18,8 +18,8 @@ export interface DirectionKeys {
 }
 
 /**
- * Seals payloads into a whole message. `random` gives CBC its unpredictable IV; `counter` gives an AEAD its unique one,
- * and the caller never uses a value twice with one key (RFC 5282 §3.1).
+ * Seals payloads into a whole message. `random` gives CBC its unpredictable IV; `counter` gives an AEAD or a counter mode its
+ * unique one, and the caller never uses a value twice with one key (RFC 5282 §3.1, RFC 3686 §3.1).
  */
 export function seal(
   crypto: Crypto,
@@ -32,8 +32,7 @@ export function seal(
   const inner = encodePayloads(payloads);
   const { encr, integ } = suite;
   if (integ === undefined) {
-    const nonce = new Uint8Array(encr.ivBytes);
-    new DataView(nonce.buffer).setBigUint64(encr.ivBytes - 8, iv.counter);
+    const nonce = uint64(iv.counter);
     const plaintext = concat(inner.bytes, Uint8Array.of(0));
     const head = encryptedHeader(header, inner.first, nonce.length + plaintext.length + encr.icvBytes);
     return concat(head, nonce, crypto.aeadSeal(encr, keys.e, nonce, head, plaintext));
@@ -42,7 +41,7 @@ export function seal(
   const plaintext = new Uint8Array(inner.bytes.length + padding + 1);
   plaintext.set(inner.bytes);
   plaintext[plaintext.length - 1] = padding;
-  const ivBytes = iv.random(encr.ivBytes);
+  const ivBytes = encr.saltBytes > 0 ? uint64(iv.counter) : iv.random(encr.ivBytes);
   const head = encryptedHeader(header, inner.first, ivBytes.length + plaintext.length + integ.icvBytes);
   const body = concat(head, ivBytes, crypto.encrypt(encr, keys.e, ivBytes, plaintext));
   return concat(body, crypto.integrity(integ, keys.a, body));

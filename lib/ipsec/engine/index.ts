@@ -3,6 +3,7 @@
 
 import { accessSync, constants, readFileSync } from 'node:fs';
 import type { Config } from '../../config/types.ts';
+import type { CipherMode, EncryptionAlgorithm, IntegrityAlgorithm } from '../../crypto/algorithms.ts';
 import { type ErrorInfo, fail, ok, type Result, SystemError } from '../../errors.ts';
 import type { Datagram, Log } from '../../ike/runtime.ts';
 import { type Endpoint, formatAddress, parseAddress } from '../../net/address.ts';
@@ -25,6 +26,10 @@ import {
 
 /** The capability that TUN devices, routes and marks need: CAP_NET_ADMIN. */
 const NET_ADMIN_BIT = 12n;
+/** What the engine authenticates CBC with (addon/cipher/cbc-hmac.cc). */
+const INTEGRITY: ReadonlySet<string> = new Set(['sha1', 'sha256', 'sha384', 'sha512', 'aesxcbc', 'aescmac']);
+const AEADS: ReadonlySet<CipherMode> = new Set(['aes-gcm', 'aes-gmac', 'aes-ccm', 'chacha20-poly1305']);
+const CIPHERS: ReadonlySet<CipherMode> = new Set(['aes-cbc', 'aes-ctr', '3des-cbc', 'null']);
 const UNSPECIFIED: Readonly<Record<number, Uint8Array>> = { 4: new Uint8Array(4), 16: new Uint8Array(16) };
 
 /**
@@ -67,6 +72,16 @@ export async function openEngine(
     dataPlane: new EngineDataPlane(native, inbox, nowMs),
     transport: new EngineTransport(native, inbox),
   };
+}
+
+/** Whether the engine has these algorithms (addon/cipher/suite.cc). */
+export function engineCarries(
+  encryption: EncryptionAlgorithm,
+  integrity: IntegrityAlgorithm | undefined,
+): boolean {
+  return integrity === undefined
+    ? AEADS.has(encryption.mode)
+    : CIPHERS.has(encryption.mode) && INTEGRITY.has(integrity.name);
 }
 
 /** Why the engine cannot work here, in words; undefined when nothing speaks against it. Opening may still fail (a port in use). */
@@ -164,6 +179,10 @@ class EngineDataPlane implements DataPlane {
     return this.#lastStats !== undefined;
   }
 
+  supports(encryption: EncryptionAlgorithm, integrity: IntegrityAlgorithm | undefined): boolean {
+    return engineCarries(encryption, integrity);
+  }
+
   onEvent(listener: (event: DataPlaneEvent) => void): void {
     this.#inbox.onEvent = listener;
   }
@@ -181,7 +200,11 @@ class EngineDataPlane implements DataPlane {
   }
 
   addSa(sa: SaParameters, done: (error?: ErrorInfo) => void): void {
-    if (sa.udpEncapsulation) done(this.#attempt(() => this.#native.addSa(nativeSa(sa))));
+    // The engine goes by transform numbers, and more than one algorithm may have the same.
+    if (!this.supports(sa.encryption, sa.integrity)) {
+      const name = [sa.encryption, sa.integrity].flatMap((row) => row?.name ?? []).join('-');
+      done({ code: 'ERR_IKE_ALGORITHM', message: `the engine has no ${name}` });
+    } else if (sa.udpEncapsulation) done(this.#attempt(() => this.#native.addSa(nativeSa(sa))));
     else done({ code: 'ERR_IKE_UNSUPPORTED', message: 'the engine carries ESP in UDP only' });
   }
 

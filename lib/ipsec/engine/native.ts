@@ -14,11 +14,12 @@ const PACKAGE_ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 /** All addresses are 4 or 16 bytes in network order. Wrong arguments throw with `code` ERR_IKE_ARGUMENT. */
 export interface NativeAddon {
   readonly Engine: new (config: NativeConfig, callback: NativeCallback) => NativeEngine;
-  /** One SA without sockets; `sequenceHigh` and `sequenceLow`: the last number used. */
+  /** One SA without sockets; `sequenceHigh` and `sequenceLow`: the last number used. `kernel`: what computes AES-GCM. */
   readonly EspCodec: new (
     sa: NativeSa,
     sequenceHigh?: number,
     sequenceLow?: number,
+    kernel?: string,
   ) => NativeEspCodec;
   /**
    * For tests: the packets that a packet of the TUN device stands for, `header` being its virtio_net_hdr; undefined where they
@@ -27,8 +28,22 @@ export interface NativeAddon {
   splitPacket(header: Uint8Array, packet: Uint8Array): Uint8Array[] | undefined;
   /** For tests: what would be written to the TUN device for these inner packets, each behind its virtio_net_hdr. */
   joinPackets(packets: readonly Uint8Array[]): Uint8Array[];
-  /** AES-GCM with a context made for each packet, for benchmarks: 12-byte nonce, 8 bytes of AAD. */
-  baselineGcm(key: Uint8Array, packet: Uint8Array, rounds: number, seal: boolean): void;
+  /** One AES-GCM kernel by itself, for tests and benchmarks; not `evp`. */
+  readonly GcmCipher: new (
+    kernel: string,
+    key: Uint8Array,
+    icvBytes: number,
+  ) => NativeGcmCipher;
+  /** The AES-GCM kernels that run here, fastest first: `vaes512`, `vaes256`, `aesni`, `armv8`; `evp` is always the last. */
+  gcmKernels(): string[];
+  /** AES-GCM by OpenSSL, for benchmarks: 12-byte nonce, 8 bytes of AAD, a context made for each packet or kept for all of them. */
+  baselineGcm(
+    key: Uint8Array,
+    packet: Uint8Array,
+    rounds: number,
+    seal: boolean,
+    keepContext?: boolean,
+  ): void;
 }
 
 export interface NativeConfig {
@@ -144,10 +159,28 @@ export interface NativeEspCodec {
   /** For each packet what became of it, or the name of the cause of its drop. */
   seal(packets: readonly Uint8Array[]): (Uint8Array | string)[];
   open(packets: readonly Uint8Array[]): (Uint8Array | string)[];
-  /** The same packet `rounds` times in batches, results thrown away; throws at the first drop. */
-  sealRepeatedly(packet: Uint8Array, rounds: number): void;
-  openRepeatedly(packet: Uint8Array, rounds: number): void;
+  /** The same packet, or several in turn, until there were `rounds`, in batches, results thrown away; throws at the first drop. */
+  sealRepeatedly(packets: Uint8Array | readonly Uint8Array[], rounds: number): void;
+  openRepeatedly(packets: Uint8Array | readonly Uint8Array[], rounds: number): void;
   counters(): Omit<NativeSaCounters, 'idleMs'>;
+}
+
+/** Where a message lies in memory: so far behind a page that may not be touched, or straight before one; opened where it lies or not. */
+export interface GcmPlacing {
+  readonly offset: number;
+  readonly atEnd: boolean;
+  readonly inPlace: boolean;
+}
+
+/** Throws ERR_IKE_OVERRUN when a byte around the buffers was changed. */
+export interface NativeGcmCipher {
+  /** Ciphertext and ICV. */
+  seal(nonce: Uint8Array, aad: Uint8Array, text: Uint8Array, placing: GcmPlacing): Uint8Array;
+  /** Undefined when the ICV is wrong. */
+  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, placing: GcmPlacing): Uint8Array | undefined;
+  /** Zeros of that length, in batches. */
+  sealRepeatedly(textBytes: number, rounds: number): void;
+  openRepeatedly(textBytes: number, rounds: number): void;
 }
 
 /** Where the addon may lie, best first. */

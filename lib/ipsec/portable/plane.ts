@@ -3,6 +3,7 @@
 // hands it to `transmit`. In: receive() finds the SA by SPI, opens the packet and hands it to the packet listener.
 
 import { readUint32 } from '../../bytes.ts';
+import type { EncryptionAlgorithm, IntegrityAlgorithm } from '../../crypto/algorithms.ts';
 import type { ErrorInfo, Result } from '../../errors.ts';
 import { type Endpoint, sameEndpoint } from '../../net/address.ts';
 import type {
@@ -13,7 +14,7 @@ import type {
   SaCounters,
   SaParameters,
 } from '../data-plane.ts';
-import { EspReceiver } from '../esp.ts';
+import { EspReceiver, espCarries } from '../esp.ts';
 import { type InnerPacket, readPacket } from '../packet.ts';
 import { matchesSelectors, PolicyTable } from '../policy-table.ts';
 import { checkSa, SpiTable } from '../spi-table.ts';
@@ -77,6 +78,10 @@ export class PortableDataPlane implements DataPlane {
   /** Where inner packets from the peers go, with the id of the SA that they came by. Set once, before anything else. */
   onPacket(listener: (packet: Uint8Array, saId: number) => void): void {
     this.#packetListener = listener;
+  }
+
+  supports(encryption: EncryptionAlgorithm, integrity: IntegrityAlgorithm | undefined): boolean {
+    return espCarries(encryption, integrity);
   }
 
   onEvent(listener: (event: DataPlaneEvent) => void): void {

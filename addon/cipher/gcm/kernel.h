@@ -1,0 +1,95 @@
+// AES-GCM without OpenSSL in the packet's way: what a kernel gets and does. One kernel a kind of processor,
+// in aesni.cc, vaes256.cc, vaes512.cc and armv8.cc; all are the same algorithm (body.h) over vectors of one,
+// two or four blocks. kernels.cc finds out which run here.
+//
+// Hash values are kept as POLYVAL has them (RFC 8452, appendix A): bytes reversed, and the hash key
+// multiplied by x, so that no product needs a shift.
+#pragma once
+
+#include <openssl/crypto.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace ike {
+
+inline constexpr std::size_t kGcmBlockBytes = 16;
+/** Blocks that are hashed with one reduction, at most. */
+inline constexpr std::size_t kGcmMaxStride = 16;
+/** Of the hash key: as many as the longest run of blocks with one more, and zeros behind for whole vectors.
+ */
+inline constexpr std::size_t kGcmPowers = kGcmMaxStride + 1;
+inline constexpr std::size_t kGcmMaxRounds = 14;
+
+/** An SA's key, ready for use. Wiped at its end. */
+struct alignas(64) GcmKey {
+  GcmKey() = default;
+  GcmKey(const GcmKey&) = delete;
+  GcmKey& operator=(const GcmKey&) = delete;
+  ~GcmKey() { OPENSSL_cleanse(this, sizeof *this); }
+
+  /** Where the power `exponent` of the hash key lies; the lower ones follow. */
+  const std::uint8_t* power(std::size_t exponent) const noexcept {
+    return powers + kGcmBlockBytes * (kGcmPowers - exponent);
+  }
+
+  std::uint8_t roundKeys[kGcmBlockBytes * (kGcmMaxRounds + 1)] = {};
+  std::uint8_t powers[kGcmBlockBytes * (kGcmPowers + 3)] = {};
+  std::uint32_t rounds = 0;
+  std::uint32_t icvBytes = 16;
+  /** The first four bytes of every nonce, as a number in network order. */
+  std::uint32_t salt = 0;
+};
+
+/** A value of the hash: a block as two numbers in network order. */
+struct GcmHash {
+  std::uint64_t high;
+  std::uint64_t low;
+};
+
+/** One message. `from` and `to` are equal or do not overlap. Nothing is set from the start: a batch is
+ * written before it is read. */
+struct GcmMessage {
+  const std::uint8_t* from;
+  std::uint8_t* to;
+  std::size_t textBytes;
+  /** Written by sealing, compared by opening. */
+  std::uint8_t* icv;
+  /** The last eight bytes of the nonce. */
+  std::uint64_t iv;
+  /** The last block of what is authenticated only, filled up with zeros, added to the hash of the blocks
+   * before it. */
+  GcmHash head;
+  std::uint64_t aadBytes;
+  /** Set by opening. */
+  bool ok;
+};
+
+struct GcmKernel {
+  const char* name;
+  /** `key` has 16, 24 or 32 bytes. Fills in round keys and powers. */
+  void (*expand)(GcmKey& ready, std::span<const std::uint8_t> key) noexcept;
+  void (*seal)(const GcmKey& key, std::span<GcmMessage> messages) noexcept;
+  /** Decrypts, compares in constant time, and tells with `ok`; the text of a forged message must not be
+   * looked at. */
+  void (*open)(const GcmKey& key, std::span<GcmMessage> messages) noexcept;
+  /** Takes whole blocks into the hash. */
+  GcmHash (*hash)(const GcmKey& key, GcmHash before, std::span<const std::uint8_t> blocks) noexcept;
+};
+
+/** Those that run on this processor under this system, fastest first. None: OpenSSL has to do it. */
+std::span<const GcmKernel* const> gcmKernels() noexcept;
+/** Null when there is none of that name here. */
+const GcmKernel* findGcmKernel(std::string_view name) noexcept;
+
+#if defined(__x86_64__)
+extern const GcmKernel kGcmAesni;
+extern const GcmKernel kGcmVaes256;
+extern const GcmKernel kGcmVaes512;
+#elif defined(__aarch64__)
+extern const GcmKernel kGcmArmv8;
+#endif
+
+}  // namespace ike
