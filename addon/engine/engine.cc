@@ -40,7 +40,7 @@ Outcome<std::unique_ptr<Engine>> Engine::open(const EngineConfig& config, std::s
   // after it.
   if (Status status = engine->openTunnel(config)) return std::move(*status);
   if (Status status = engine->openSockets(config)) return std::move(*status);
-  if (Status status = engine->startWorker()) return std::move(*status);
+  if (Status status = engine->startWorkers()) return std::move(*status);
   Registry& all = registry();
   const std::lock_guard lock(all.mutex);
   all.engines.insert(engine.get());
@@ -58,7 +58,7 @@ Engine::~Engine() {
 }
 
 Status Engine::openTunnel(const EngineConfig& config) {
-  Outcome<Tun> tun = Tun::open(config.tunName, config.mtuBytes);
+  Outcome<Tun> tun = Tun::open(config.tunName, config.mtuBytes, offloads_);
   if (!tun.ok()) return std::move(tun.failure());
   tun_.emplace(std::move(tun.value()));
   if (!config.installRoutes) return std::nullopt;
@@ -82,7 +82,7 @@ Status Engine::openPort(std::span<const Address> addresses, std::uint16_t wanted
     std::uint16_t port = wanted;
     last.reset();
     for (const Address& address : addresses) {
-      Outcome<UdpSocket> socket = UdpSocket::open({address, port}, mark_);
+      Outcome<UdpSocket> socket = UdpSocket::open({address, port}, mark_, natt && offloads_);
       if (socket.ok()) {
         port = socket.value().local().port;
         opened.push_back({std::move(socket.value()), natt});
@@ -110,31 +110,42 @@ Status Engine::openPort(std::span<const Address> addresses, std::uint16_t wanted
   return last;
 }
 
-Status Engine::startWorker() {
-  Outcome<std::unique_ptr<Worker>> worker = Worker::start(shared_, tun_ ? &*tun_ : nullptr, sockets_);
-  if (!worker.ok()) return std::move(worker.failure());
-  worker_ = std::move(worker.value());
+Status Engine::startWorkers() {
+  if (tun_) {
+    Outcome<std::unique_ptr<OutboundWorker>> worker = OutboundWorker::start(shared_, *tun_, sockets_);
+    if (!worker.ok()) return std::move(worker.failure());
+    out_ = std::move(worker.value());
+  }
+  if (!sockets_.empty()) {
+    const Tun* const tun = tun_ ? &*tun_ : nullptr;
+    Outcome<std::unique_ptr<InboundWorker>> worker = InboundWorker::start(shared_, tun, sockets_, offloads_);
+    if (!worker.ok()) return std::move(worker.failure());
+    in_ = std::move(worker.value());
+  }
   return std::nullopt;
+}
+
+void Engine::stopWorkers() noexcept {
+  out_.reset();
+  in_.reset();
 }
 
 void Engine::closeTunnel() {
   if (!tun_) return;
-  worker_.reset();
-  {
-    const std::lock_guard lock(shared_.mutex);
-    shared_.core.clear();
-  }
+  stopWorkers();
+  shared_.out.with([](OutboundCore& core) { core.clear(); });
+  shared_.in.with([](InboundCore& core) { core.clear(); });
   routes_.reset();
   tun_.reset();
   // Without a thread IKE is deaf, which is what the caller would see of a peer that is gone.
-  if (socketsOpen()) startWorker();
+  if (socketsOpen()) startWorkers();
 }
 
 void Engine::closeSockets() {
   if (sockets_.empty()) return;
-  worker_.reset();
+  stopWorkers();
   sockets_.clear();
-  if (tunnelOpen()) startWorker();
+  if (tunnelOpen()) startWorkers();
 }
 
 void Engine::sendIke(const IkeDatagram& datagram) {
@@ -164,68 +175,83 @@ Outcome<Address> Engine::localAddressFor(const Endpoint& remote) const {
 }
 
 Outcome<std::uint32_t> Engine::allocateSpi() {
-  const std::lock_guard lock(shared_.mutex);
-  return shared_.core.allocateSpi();
+  return shared_.in.with([](InboundCore& core) { return core.allocateSpi(); });
 }
 
 void Engine::releaseSpi(std::uint32_t spi) {
-  const std::lock_guard lock(shared_.mutex);
-  shared_.core.releaseSpi(spi);
+  shared_.in.with([spi](InboundCore& core) { core.releaseSpi(spi); });
 }
 
 Status Engine::addSa(SaSpec spec) {
-  bool released = false;
-  {
-    const std::lock_guard lock(shared_.mutex);
-    if (Status status = shared_.core.addSa(std::move(spec))) return status;
-    released = shared_.core.hasReleased();
+  const std::uint32_t id = spec.id;
+  const std::uint32_t spi = spec.spi;
+  // Nobody but this thread adds and removes, so what was asked stays true between the locks.
+  if (shared_.out.with([id](OutboundCore& core) { return core.hasSa(id); }) ||
+      shared_.in.with([id](InboundCore& core) { return core.hasSa(id); }))
+    return Failure{"ERR_IKE_EXISTS", "there is an SA with id " + std::to_string(id) + " already"};
+  if (spec.inbound && shared_.in.with([spi](InboundCore& core) { return core.hasSpi(spi); }))
+    return Failure{"ERR_IKE_EXISTS", "there is an inbound SA with this SPI already"};
+  // Key schedules take their time, and packets need not wait for it.
+  std::unique_ptr<Suite> suite = Suite::create(spec.keys, !spec.inbound);
+  if (suite == nullptr)
+    return Failure{"ERR_IKE_ALGORITHM", "the engine has no such algorithms, or a key has the wrong length"};
+  // Their schedules are in the suite now.
+  spec.keys.encryptionKey = Secret();
+  spec.keys.integrityKey = Secret();
+  const auto add = [&](auto& core) { return core.addSa(std::move(spec), std::move(suite)); };
+  const bool inbound = spec.inbound;
+  if (Status status = inbound ? shared_.in.with(add) : shared_.out.with(add)) return status;
+  if (inbound) {
+    if (in_ != nullptr && shared_.in.with([](InboundCore& core) { return core.hasReleased(); })) in_->wake();
+  } else {
+    if (out_ != nullptr && shared_.out.with([](OutboundCore& core) { return core.hasReleased(); }))
+      out_->wake();
   }
-  if (released && worker_ != nullptr) worker_->wake();
   return std::nullopt;
 }
 
 void Engine::updateSa(std::uint32_t id, const Endpoint& local, const Endpoint& remote) {
-  const std::lock_guard lock(shared_.mutex);
-  shared_.core.updateSa(id, local, remote);
+  const auto update = [&](auto& core) { core.updateSa(id, local, remote); };
+  shared_.out.with(update);
+  shared_.in.with(update);
 }
 
 void Engine::deleteSa(std::uint32_t id) {
-  const std::lock_guard lock(shared_.mutex);
-  shared_.core.deleteSa(id);
+  const auto remove = [id](auto& core) { core.deleteSa(id); };
+  shared_.out.with(remove);
+  shared_.in.with(remove);
 }
 
 std::optional<SaReport> Engine::querySa(std::uint32_t id) {
-  const std::lock_guard lock(shared_.mutex);
-  return shared_.core.querySa(id);
+  const auto query = [id](auto& core) { return core.querySa(id); };
+  std::optional<SaReport> report = shared_.out.with(query);
+  return report ? report : shared_.in.with(query);
 }
 
 Status Engine::addPolicy(std::unique_ptr<Policy> policy) {
   const std::uint32_t id = policy->id;
   const std::vector<Selector> localTs = policy->localTs;
   const std::vector<Selector> remoteTs = policy->remoteTs;
-  {
-    const std::lock_guard lock(shared_.mutex);
-    if (Status status = shared_.core.addPolicy(std::move(policy))) return status;
-  }
+  if (Status status = shared_.out.with([&](OutboundCore& core) { return core.addPolicy(std::move(policy)); }))
+    return status;
   // The policy stands before traffic is led to it.
   if (!routes_) return std::nullopt;
   Status status = routes_->add(id, localTs, remoteTs);
-  if (status) {
-    const std::lock_guard lock(shared_.mutex);
-    shared_.core.deletePolicy(id);
-  }
+  if (status) shared_.out.with([id](OutboundCore& core) { core.deletePolicy(id); });
   return status;
 }
 
 void Engine::deletePolicy(std::uint32_t id) {
   if (routes_) routes_->remove(id);
-  const std::lock_guard lock(shared_.mutex);
-  shared_.core.deletePolicy(id);
+  shared_.out.with([id](OutboundCore& core) { core.deletePolicy(id); });
 }
 
 Stats Engine::stats() {
-  const std::lock_guard lock(shared_.mutex);
-  Stats stats = shared_.core.stats();
+  Stats stats;
+  stats.out = shared_.out.with([](OutboundCore& core) { return core.stats(); });
+  stats.in = shared_.in.with([](InboundCore& core) { return core.stats(); });
+  for (std::size_t i = 0; i < stats.drops.size(); i++)
+    stats.drops[i] = stats.in.drops[i] + stats.out.drops[i];
   shared_.outside.addTo(stats.drops);
   return stats;
 }

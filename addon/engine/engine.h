@@ -1,6 +1,6 @@
-// The engine: sockets, TUN device, routes and databases of one gateway, and the worker that moves packets
-// between them. All methods are for the one thread that made it; the worker shares the core with it under a
-// lock.
+// The engine: sockets, TUN device, routes and databases of one gateway, and the workers that move packets
+// between them, one a direction. All methods are for the one thread that made it; each worker shares its half
+// of the core with it under a lock.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/core.h"
+#include "engine/inbound-worker.h"
 #include "engine/mailbox.h"
-#include "engine/worker.h"
+#include "engine/outbound-worker.h"
+#include "engine/shared.h"
 #include "net/outcome.h"
 #include "net/routes.h"
 #include "net/tun.h"
@@ -30,6 +31,8 @@ struct EngineConfig {
   bool installRoutes = false;
   RoutingRule rule;
   std::size_t heldPackets = 0;
+  /** Whether the kernel's segmentation, joining and checksum offloads are used. */
+  bool offloads = true;
 };
 
 class Engine {
@@ -67,15 +70,18 @@ class Engine {
 
  private:
   Engine(const EngineConfig& config, std::shared_ptr<Mailbox> mailbox)
-      : mark_(config.rule.mark), shared_(std::move(mailbox), config.heldPackets) {}
+      : mark_(config.rule.mark),
+        offloads_(config.offloads),
+        shared_(std::move(mailbox), config.heldPackets) {}
 
   Status openSockets(const EngineConfig& config);
   Status openPort(std::span<const Address> addresses, std::uint16_t wanted, bool natt, std::uint16_t& bound);
   Status openTunnel(const EngineConfig& config);
-  Status startWorker();
-  void stopWorker();
+  Status startWorkers();
+  void stopWorkers() noexcept;
 
   std::uint32_t mark_;
+  bool offloads_;
   std::uint16_t port_ = 0;
   std::uint16_t nattPort_ = 0;
   std::vector<std::string> warnings_;
@@ -83,7 +89,8 @@ class Engine {
   std::vector<BoundSocket> sockets_;
   std::optional<Tun> tun_;
   std::optional<RouteTable> routes_;
-  std::unique_ptr<Worker> worker_;
+  std::unique_ptr<OutboundWorker> out_;
+  std::unique_ptr<InboundWorker> in_;
   UdpBatch sendBatch_;
 };
 

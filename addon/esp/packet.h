@@ -58,6 +58,15 @@ struct Packet {
   Packet(std::span<std::uint8_t> memory, std::size_t start, std::size_t length) noexcept
       : slot(memory), offset(start), lengthBytes(length) {}
 
+  /** Another packet in the same place of a batch. What its way sets is left as it was. */
+  void place(std::span<std::uint8_t> memory, std::size_t start, std::size_t length) noexcept {
+    slot = memory;
+    offset = start;
+    lengthBytes = length;
+    drop = Drop::none;
+    newest = follows = false;
+  }
+
   /** The slot: `offset + lengthBytes` never passes `slot.size()`. */
   std::span<std::uint8_t> slot;
   std::size_t offset = 0;
@@ -65,6 +74,9 @@ struct Packet {
   Drop drop = Drop::none;
   /** Set by opening: the packet moved the replay window's upper edge. */
   bool newest = false;
+  /** On its way out: of the flow of the packet before it in the batch, and of the length that its header
+   * says. */
+  bool follows = false;
   /** Where it came from, on its way in. */
   Endpoint remote;
   Address local;

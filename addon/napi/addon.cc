@@ -1,5 +1,5 @@
 // What `require('ike_native.node')` gives: the classes Engine, EspCodec and GcmCipher, the names of the
-// AES-GCM kernels, and the benchmark's baseline.
+// AES-GCM kernels, splitter and joiner of segments, and the benchmark's baseline.
 #include <napi.h>
 
 #include <cstdlib>
@@ -9,6 +9,7 @@
 #include "napi/codec-object.h"
 #include "napi/engine-object.h"
 #include "napi/gcm-object.h"
+#include "napi/segments.h"
 
 namespace {
 
@@ -22,6 +23,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("GcmCipher", ike::GcmObject::define(env));
   exports.Set("gcmKernels", Napi::Function::New<ike::gcmKernelNames>(env, "gcmKernels"));
   exports.Set("baselineGcm", Napi::Function::New<ike::baselineGcm>(env, "baselineGcm"));
+  exports.Set("splitPacket", Napi::Function::New<ike::splitPacket>(env, "splitPacket"));
+  exports.Set("joinPackets", Napi::Function::New<ike::joinPackets>(env, "joinPackets"));
   return exports;
 }
 

@@ -27,6 +27,7 @@ EngineConfig readConfig(Arguments& arguments, napi_value value) {
   config.rule.priority = arguments.number(arguments.property(value, "priority"), "priority", 1);
   config.rule.mark = arguments.number(arguments.property(value, "mark"), "mark", 1);
   config.heldPackets = arguments.number(arguments.property(value, "heldPackets"), "heldPackets", 0, 10'000);
+  config.offloads = arguments.boolean(arguments.property(value, "offloads"), "offloads");
   return config;
 }
 
@@ -233,10 +234,10 @@ Napi::Value EngineObject::stats(const Napi::CallbackInfo& info) {
   const Stats stats = open->stats();
   const Values values(info.Env());
   const napi_value object = values.object();
-  values.set(object, "packetsIn", values.number(stats.packetsIn));
-  values.set(object, "packetsOut", values.number(stats.packetsOut));
-  values.set(object, "bytesIn", values.number(stats.bytesIn));
-  values.set(object, "bytesOut", values.number(stats.bytesOut));
+  values.set(object, "packetsIn", values.number(stats.in.packets));
+  values.set(object, "packetsOut", values.number(stats.out.packets));
+  values.set(object, "bytesIn", values.number(stats.in.bytes));
+  values.set(object, "bytesOut", values.number(stats.out.bytes));
   const napi_value drops = values.object();
   for (std::size_t i = 1; i < kDropNames.size(); i++)
     values.set(drops, kDropNames[i], values.number(stats.drops[i]));

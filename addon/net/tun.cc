@@ -13,8 +13,22 @@
 #include "net/netlink.h"
 
 namespace ike {
+namespace {
 
-Outcome<Tun> Tun::open(const std::string& name, std::uint32_t mtuBytes) {
+/** Newer than some systems' headers: UDP segmentation, both or none (Linux 6.2). */
+constexpr unsigned kUso = 0x20 | 0x40;
+
+/** What of it an old kernel does not know it refuses as a whole; without any of it all is done by the kernel.
+ */
+void askForOffloads(int fd) noexcept {
+  constexpr unsigned kTcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+  for (const unsigned wanted : {kTcp | kUso, kTcp, unsigned{TUN_F_CSUM}})
+    if (::ioctl(fd, TUNSETOFFLOAD, wanted) == 0) return;
+}
+
+}  // namespace
+
+Outcome<Tun> Tun::open(const std::string& name, std::uint32_t mtuBytes, bool offloads) {
   const std::string what = "TUN device " + name;
   const Failure taken{"ERR_IKE_TUN_IN_USE", "there is a network device named " + name +
                                                 " already (another gateway?); choose another tun.name"};
@@ -25,11 +39,12 @@ Outcome<Tun> Tun::open(const std::string& name, std::uint32_t mtuBytes) {
                          "/dev/net/tun (the kernel's TUN driver; dataPlane 'portable' needs none)", errno);
   ifreq request{};
   std::memcpy(request.ifr_name, name.c_str(), std::min(name.size(), sizeof request.ifr_name - 1));
-  request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL);
+  request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | IFF_VNET_HDR);
   if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
     if (errno == EBUSY || errno == EEXIST) return taken;
     return systemFailure("ERR_IKE_NO_TUN", what, errno);
   }
+  if (offloads) askForOffloads(fd.get());
   // The descriptor is known by this name only inside the kernel's namespace in which it was made; so is the
   // index.
   const int index = static_cast<int>(::if_nametoindex(name.c_str()));
@@ -53,13 +68,15 @@ Outcome<Tun> Tun::open(const std::string& name, std::uint32_t mtuBytes) {
   return Tun(std::move(fd), index);
 }
 
-std::size_t Tun::read(std::span<std::uint8_t> buffer) const noexcept {
-  const ssize_t length = ::read(fd_.get(), buffer.data(), buffer.size());
-  return length > 0 ? static_cast<std::size_t>(length) : 0;
+std::size_t Tun::read(VnetHeader& header, std::span<std::uint8_t> buffer) const noexcept {
+  const iovec pieces[] = {{&header, sizeof header}, {buffer.data(), buffer.size()}};
+  const ssize_t length = ::readv(fd_.get(), pieces, 2);
+  constexpr auto kBefore = static_cast<ssize_t>(sizeof header);
+  return length > kBefore ? static_cast<std::size_t>(length - kBefore) : 0;
 }
 
-bool Tun::write(std::span<const std::uint8_t> packet) const noexcept {
-  return ::write(fd_.get(), packet.data(), packet.size()) == static_cast<ssize_t>(packet.size());
+bool Tun::write(std::span<const iovec> pieces) const noexcept {
+  return ::writev(fd_.get(), pieces.data(), static_cast<int>(pieces.size())) > 0;
 }
 
 }  // namespace ike

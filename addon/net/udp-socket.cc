@@ -11,14 +11,20 @@ namespace {
 
 constexpr int kSocketBufferBytes = 8 << 20;
 constexpr int kSendWaitMs = 10;
+/** Newer than some systems' headers. */
+constexpr int kUdpSegment = 103;
+constexpr int kUdpGro = 104;
+/** What one message may hold: as much as a UDP datagram over IPv4 with options can. */
+constexpr std::size_t kMaxMessageBytes = 65535 - 60 - 8;
+constexpr std::size_t kMaxSegments = 64;
 
 bool setOption(int fd, int level, int name, int value) noexcept {
   return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
 /** Writes the control message that sets a datagram's source address. Returns its length. */
-std::size_t writeSource(const Address& local, UdpBatch::Control& control) noexcept {
-  auto* const header = reinterpret_cast<cmsghdr*>(control.bytes.data());
+std::size_t writeSource(const Address& local, std::uint8_t* control) noexcept {
+  auto* const header = reinterpret_cast<cmsghdr*>(control);
   if (local.isV6()) {
     in6_pktinfo info{};
     std::memcpy(&info.ipi6_addr, local.bytes.data(), 16);
@@ -37,22 +43,41 @@ std::size_t writeSource(const Address& local, UdpBatch::Control& control) noexce
   return CMSG_SPACE(sizeof info);
 }
 
-Address readDestination(msghdr& header) noexcept {
+/** The one that sets the length of the datagrams in a message. */
+std::size_t writeSegment(std::size_t bytes, std::uint8_t* control) noexcept {
+  auto* const header = reinterpret_cast<cmsghdr*>(control);
+  const auto value = static_cast<std::uint16_t>(bytes);
+  header->cmsg_level = IPPROTO_UDP;
+  header->cmsg_type = kUdpSegment;
+  header->cmsg_len = CMSG_LEN(sizeof value);
+  std::memcpy(CMSG_DATA(header), &value, sizeof value);
+  return CMSG_SPACE(sizeof value);
+}
+
+/** Where a message was sent to, and the length of the datagrams in it. */
+void readControl(msghdr& header, UdpDatagram& datagram) noexcept {
+  datagram.local = {};
+  datagram.segmentBytes = 0;
   for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
     if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
       in_pktinfo info;
       std::memcpy(&info, CMSG_DATA(c), sizeof info);
       std::uint8_t bytes[4];
       std::memcpy(bytes, &info.ipi_addr, 4);
-      return Address::from(bytes);
+      datagram.local = Address::from(bytes);
     }
     if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
       in6_pktinfo info;
       std::memcpy(&info, CMSG_DATA(c), sizeof info);
-      return Address::from(info.ipi6_addr.s6_addr);
+      datagram.local = Address::from(info.ipi6_addr.s6_addr);
+    }
+    if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == kUdpGro) {
+      int bytes = 0;
+      std::memcpy(&bytes, CMSG_DATA(c), sizeof bytes);
+      if (bytes > 0) datagram.segmentBytes = static_cast<std::size_t>(bytes);
     }
   }
-  return {};
+  if (datagram.segmentBytes == 0) datagram.segmentBytes = datagram.data.size();
 }
 
 }  // namespace
@@ -63,11 +88,10 @@ UdpBatch::UdpBatch() {
     header.msg_iov = &vectors[i];
     header.msg_iovlen = 1;
     header.msg_name = &names[i];
-    header.msg_control = controls[i].bytes.data();
   }
 }
 
-Outcome<UdpSocket> UdpSocket::open(const Endpoint& local, std::uint32_t mark) {
+Outcome<UdpSocket> UdpSocket::open(const Endpoint& local, std::uint32_t mark, bool offloads) {
   const std::string what = "UDP socket on " + local.text();
   Fd fd(::socket(local.address.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return systemFailure("ERR_IKE_NO_ADDRESS", what, errno);
@@ -98,13 +122,18 @@ Outcome<UdpSocket> UdpSocket::open(const Endpoint& local, std::uint32_t mark) {
   length = sizeof storage;
   if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
     return systemFailure("ERR_IKE_SYSTEM", what, errno);
-  return UdpSocket(std::move(fd), fromSockaddr(storage));
+  // An old kernel knows neither; then each datagram is a message.
+  const bool segments = offloads && setOption(fd.get(), IPPROTO_UDP, kUdpSegment, 0);
+  if (offloads) setOption(fd.get(), IPPROTO_UDP, kUdpGro, 1);
+  return UdpSocket(std::move(fd), fromSockaddr(storage), segments);
 }
 
 std::size_t UdpSocket::receive(UdpBatch& batch, std::span<UdpDatagram> datagrams) const noexcept {
   const std::size_t count = std::min(datagrams.size(), kBatch);
   for (std::size_t i = 0; i < count; i++) {
     batch.vectors[i] = {datagrams[i].data.data(), datagrams[i].data.size()};
+    batch.headers[i].msg_hdr.msg_iov = &batch.vectors[i];
+    batch.headers[i].msg_hdr.msg_iovlen = 1;
     batch.headers[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage);
     batch.headers[i].msg_hdr.msg_control = batch.controls[i].bytes.data();
     batch.headers[i].msg_hdr.msg_controllen = UdpBatch::kControlBytes;
@@ -115,39 +144,77 @@ std::size_t UdpSocket::receive(UdpBatch& batch, std::span<UdpDatagram> datagrams
   for (std::size_t i = 0; i < static_cast<std::size_t>(received); i++) {
     datagrams[i].data = datagrams[i].data.first(batch.headers[i].msg_len);
     datagrams[i].remote = fromSockaddr(batch.names[i]);
-    datagrams[i].local = readDestination(batch.headers[i].msg_hdr);
+    readControl(batch.headers[i].msg_hdr, datagrams[i]);
   }
   return static_cast<std::size_t>(received);
 }
 
+/** Makes messages of datagrams, as many as go together in each; how many messages. */
+std::size_t UdpSocket::gather(UdpBatch& batch, std::span<UdpDatagram> datagrams) const noexcept {
+  std::size_t messages = 0;
+  for (std::size_t i = 0; i < datagrams.size();) {
+    const UdpDatagram& first = datagrams[i];
+    const std::size_t start = i;
+    std::size_t totalBytes = 0;
+    const std::size_t segmentBytes = first.data.size();
+    const bool alone = !segments_ || segmentBytes == 0 || segmentBytes >= batch.refusedBytes;
+    do {
+      batch.vectors[i] = {datagrams[i].data.data(), datagrams[i].data.size()};
+      totalBytes += datagrams[i].data.size();
+      i++;
+      // Only the last may be shorter.
+    } while (!alone && i < datagrams.size() && i - start < kMaxSegments &&
+             datagrams[i - 1].data.size() == segmentBytes && datagrams[i].data.size() <= segmentBytes &&
+             !datagrams[i].data.empty() && totalBytes + datagrams[i].data.size() <= kMaxMessageBytes &&
+             datagrams[i].remote == first.remote && datagrams[i].local == first.local);
+    msghdr& header = batch.headers[messages].msg_hdr;
+    header.msg_iov = &batch.vectors[start];
+    header.msg_iovlen = i - start;
+    header.msg_namelen = toSockaddr(first.remote, batch.names[messages]);
+    std::uint8_t* const control = batch.controls[messages].bytes.data();
+    std::size_t controlBytes = 0;
+    if (!first.local.unspecified() && first.local.length == first.remote.address.length)
+      controlBytes = writeSource(first.local, control);
+    if (i - start > 1) controlBytes += writeSegment(segmentBytes, control + controlBytes);
+    header.msg_control = controlBytes > 0 ? control : nullptr;
+    header.msg_controllen = controlBytes;
+    messages++;
+  }
+  return messages;
+}
+
 void UdpSocket::send(UdpBatch& batch, std::span<UdpDatagram> datagrams, int waits) const noexcept {
   datagrams = datagrams.first(std::min(datagrams.size(), kBatch));
-  for (std::size_t i = 0; i < datagrams.size(); i++) {
-    UdpDatagram& datagram = datagrams[i];
-    datagram.error = 0;
-    batch.vectors[i] = {datagram.data.data(), datagram.data.size()};
-    msghdr& header = batch.headers[i].msg_hdr;
-    header.msg_namelen = toSockaddr(datagram.remote, batch.names[i]);
-    const bool choose =
-        !datagram.local.unspecified() && datagram.local.length == datagram.remote.address.length;
-    header.msg_control = choose ? batch.controls[i].bytes.data() : nullptr;
-    header.msg_controllen = choose ? writeSource(datagram.local, batch.controls[i]) : 0;
-  }
-  std::size_t done = 0;
-  while (done < datagrams.size()) {
-    const int sent = ::sendmmsg(fd_.get(), batch.headers.data() + done,
-                                static_cast<unsigned>(datagrams.size() - done), MSG_DONTWAIT);
-    if (sent > 0) {
-      done += static_cast<std::size_t>(sent);
-      continue;
+  for (UdpDatagram& datagram : datagrams) datagram.error = 0;
+  while (!datagrams.empty()) {
+    const std::size_t messages = gather(batch, datagrams);
+    std::size_t done = 0;
+    bool again = false;
+    while (done < messages && !again) {
+      const int sent = ::sendmmsg(fd_.get(), batch.headers.data() + done,
+                                  static_cast<unsigned>(messages - done), MSG_DONTWAIT);
+      if (sent > 0) {
+        for (int i = 0; i < sent; i++)
+          datagrams = datagrams.subspan(batch.headers[done++].msg_hdr.msg_iovlen);
+        continue;
+      }
+      if (errno == EINTR) continue;
+      if ((errno == EAGAIN || errno == ENOBUFS) && waits-- > 0) {
+        pollfd writable{fd_.get(), POLLOUT, 0};
+        ::poll(&writable, 1, kSendWaitMs);
+        continue;
+      }
+      const std::size_t segments = batch.headers[done].msg_hdr.msg_iovlen;
+      if (segments > 1 && (errno == EINVAL || errno == EMSGSIZE || errno == EIO || errno == EOPNOTSUPP)) {
+        // Not together, then. Each by itself may be fragmented.
+        batch.refusedBytes = datagrams.front().data.size();
+        again = true;
+        continue;
+      }
+      for (UdpDatagram& failed : datagrams.first(segments)) failed.error = errno;
+      datagrams = datagrams.subspan(segments);
+      done++;
     }
-    if (errno == EINTR) continue;
-    if ((errno == EAGAIN || errno == ENOBUFS) && waits-- > 0) {
-      pollfd writable{fd_.get(), POLLOUT, 0};
-      ::poll(&writable, 1, kSendWaitMs);
-      continue;
-    }
-    datagrams[done++].error = errno;
   }
 }
 

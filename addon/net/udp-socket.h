@@ -1,5 +1,6 @@
 // A bound UDP socket that knows the local address of each datagram and sends from the one it is told
-// (IP_PKTINFO), in batches.
+// (IP_PKTINFO), in batches. Where the kernel can, datagrams of one length to one peer pass the system call
+// and the host's network stack as one message (UDP_SEGMENT going, UDP_GRO coming).
 #pragma once
 
 #include <netinet/in.h>
@@ -25,17 +26,23 @@ struct UdpDatagram {
   Address local;
   /** Sending: where the cause of failure goes; 0 when it was sent. */
   int error = 0;
+  /** Received: `data` holds datagrams of this length, the last may be shorter. */
+  std::size_t segmentBytes = 0;
 };
 
-/** The kernel's structures for one batch, made once. */
+/** The kernel's structures for one batch, made once, of one thread. */
 class UdpBatch {
  public:
   UdpBatch();
 
+  /** Datagrams of this length and more do not go together: the kernel refused one that would have to be
+   * fragmented, or whose device cannot do it. To be set back now and then, for routes change. */
+  std::size_t refusedBytes = SIZE_MAX;
+
   std::array<mmsghdr, kBatch> headers{};
   std::array<iovec, kBatch> vectors{};
   std::array<sockaddr_storage, kBatch> names{};
-  static constexpr std::size_t kControlBytes = 64;
+  static constexpr std::size_t kControlBytes = 96;
   struct alignas(cmsghdr) Control {
     std::array<std::uint8_t, kControlBytes> bytes;
   };
@@ -45,9 +52,9 @@ class UdpBatch {
 class UdpSocket {
  public:
   /** Binds; port 0 takes a free one. `mark` keeps the socket's packets out of the gateway's routing table. */
-  static Outcome<UdpSocket> open(const Endpoint& local, std::uint32_t mark);
+  static Outcome<UdpSocket> open(const Endpoint& local, std::uint32_t mark, bool offloads);
 
-  /** Reads what is there, up to `slots.size()` and `kBatch`; each datagram's `data` becomes the part of its
+  /** Reads what is there, up to `datagrams.size()` and `kBatch`; each one's `data` becomes the part of its
    * slot that was filled. */
   std::size_t receive(UdpBatch& batch, std::span<UdpDatagram> datagrams) const noexcept;
   /** Sends all it can; those that failed have `error`. Where the socket's buffer is full, waits up to `waits`
@@ -59,10 +66,15 @@ class UdpSocket {
   const Endpoint& local() const noexcept { return local_; }
 
  private:
-  UdpSocket(Fd fd, const Endpoint& local) noexcept : fd_(std::move(fd)), local_(local) {}
+  UdpSocket(Fd fd, const Endpoint& local, bool segments) noexcept
+      : fd_(std::move(fd)), local_(local), segments_(segments) {}
+
+  std::size_t gather(UdpBatch& batch, std::span<UdpDatagram> datagrams) const noexcept;
 
   Fd fd_;
   Endpoint local_;
+  /** Whether the kernel has UDP_SEGMENT. */
+  bool segments_;
 };
 
 /** The address that packets to `remote` leave from, by the kernel's routes as the gateway's own sockets see

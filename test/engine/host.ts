@@ -50,6 +50,11 @@ const methods: Readonly<Record<string, (...args: never[]) => unknown>> = {
     transport.onDatagram((datagram) => report({ type: 'datagram', ...datagram }));
     return transport.ports;
   },
+  allocateSpi: () =>
+    new Promise((resolve, reject) => {
+      dataPlane.allocateSpi((result) => (result.ok ? resolve(result.value) : reject(result.error)));
+    }),
+  releaseSpi: (spi: number) => dataPlane.releaseSpi(spi),
   addSa: (sa: SaParameters) => promised((done) => dataPlane.addSa(sa, done)),
   updateSa: (id: number, path: { local: Endpoint; remote: Endpoint }) => dataPlane.updateSa(id, path),
   deleteSa: (id: number) => dataPlane.deleteSa(id),

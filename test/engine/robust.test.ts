@@ -26,7 +26,7 @@ const PRELUDE = `
     integrityKey: new Uint8Array(), esn: false, replayWindow: 64, localTs: all, remoteTs: all, ...changes });
   const policy = (changes = {}) => ({ id: 1, kind: 'trap', priority: 1, localTs: all, remoteTs: all, ...changes });
   const settings = (changes = {}) => ({ addresses: [Uint8Array.of(127, 0, 0, 1)], port: 0, nattPort: 0, tunName: 'ike0',
-    mtu: 1400, installRoutes: true, table: 4500, priority: 4500, mark: 4500, heldPackets: 4, ...changes });
+    mtu: 1400, installRoutes: true, table: 4500, priority: 4500, mark: 4500, heldPackets: 4, offloads: true, ...changes });
 `;
 
 interface Ended {

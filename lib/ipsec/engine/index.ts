@@ -35,7 +35,8 @@ const UNSPECIFIED: Readonly<Record<number, Uint8Array>> = { 4: new Uint8Array(4)
 /**
  * Opens sockets, TUN device and routing rules, and starts the worker. Rejects with a SystemError: ERR_IKE_NO_ADDON, ERR_IKE_NO_TUN,
  * ERR_IKE_TUN_IN_USE, ERR_IKE_PRIVILEGE, ERR_IKE_PORT_IN_USE, ERR_IKE_NO_ADDRESS, ERR_IKE_ROUTE or ERR_IKE_SYSTEM. The engine ends
- * when both halves are closed, when the environment ends, and when the process exits.
+ * when both halves are closed, when the environment ends, and when the process exits. IKE_NATIVE_OFFLOADS=off does without the
+ * kernel's segmentation, joining and checksum offloads, for drivers that have them wrong and to measure what they are worth.
  *
  * @param nowMs the runtime's clock, on which `SaCounters.lastUsedMs` is.
  */
@@ -61,6 +62,7 @@ export async function openEngine(
           priority: config.routes.priority,
           mark: config.routes.mark,
           heldPackets: config.limits.heldPackets,
+          offloads: process.env['IKE_NATIVE_OFFLOADS'] !== 'off',
         },
         (datagrams, events) => inbox.deliver(datagrams, events),
       ),

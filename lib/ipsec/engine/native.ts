@@ -21,6 +21,13 @@ export interface NativeAddon {
     sequenceLow?: number,
     kernel?: string,
   ) => NativeEspCodec;
+  /**
+   * For tests: the packets that a packet of the TUN device stands for, `header` being its virtio_net_hdr; undefined where they
+   * disagree.
+   */
+  splitPacket(header: Uint8Array, packet: Uint8Array): Uint8Array[] | undefined;
+  /** For tests: what would be written to the TUN device for these inner packets, each behind its virtio_net_hdr. */
+  joinPackets(packets: readonly Uint8Array[]): Uint8Array[];
   /** One AES-GCM kernel by itself, for tests and benchmarks; not `evp`. */
   readonly GcmCipher: new (
     kernel: string,
@@ -50,6 +57,8 @@ export interface NativeConfig {
   readonly priority: number;
   readonly mark: number;
   readonly heldPackets: number;
+  /** Whether the kernel's segmentation, joining and checksum offloads are used. */
+  readonly offloads: boolean;
 }
 
 export type NativeCallback = (datagrams: readonly NativeDatagram[], events: readonly NativeEvent[]) => void;

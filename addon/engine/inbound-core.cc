@@ -1,0 +1,168 @@
+// Commands first, then the way of packets.
+#include "engine/inbound-core.h"
+
+#include <openssl/rand.h>
+
+#include <array>
+
+#include "engine/limits.h"
+
+namespace ike {
+namespace {
+
+constexpr std::uint32_t kFirstSpi = 256;
+
+}  // namespace
+
+Outcome<std::uint32_t> InboundCore::allocateSpi() {
+  if (reserved_.size() >= kMaxReservedSpis) return Failure{"ERR_IKE_LIMIT", "too many reserved SPIs"};
+  // Collisions are rare as long as the tables are far smaller than 2^32.
+  for (int i = 0; i < 64; i++) {
+    std::uint32_t spi = 0;
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(&spi), sizeof spi) != 1) break;
+    if (spi < kFirstSpi || bySpi_.contains(spi)) continue;
+    if (reserved_.emplace(spi, 0).second) return spi;
+  }
+  return Failure{"ERR_IKE_SYSTEM", "no random SPI"};
+}
+
+void InboundCore::releaseSpi(std::uint32_t spi) noexcept {
+  const auto place = reserved_.find(spi);
+  if (place == reserved_.end()) return;
+  const bool kept = place->second > 0;
+  reserved_.erase(place);
+  if (!kept) return;
+  const std::size_t gone = std::erase_if(early_, [spi](const Early& early) { return early.spi == spi; });
+  for (std::size_t i = 0; i < gone; i++) count(Drop::unknownSpi);
+}
+
+Status InboundCore::addSa(SaSpec spec, std::unique_ptr<Suite> suite) {
+  if (byId_.size() >= kMaxSas) return Failure{"ERR_IKE_LIMIT", "too many SAs"};
+  const std::uint32_t id = spec.id;
+  const std::uint32_t spi = spec.spi;
+  auto sa = std::make_unique<InboundSa>(std::move(spec), std::move(suite));
+  byId_.emplace(id, sa.get());
+  bySpi_.emplace(spi, std::move(sa));
+  const auto place = reserved_.find(spi);
+  if (place == reserved_.end()) return std::nullopt;
+  if (place->second > 0) {
+    for (Early& early : early_)
+      if (early.spi == spi) released_.push_back(std::move(early));
+    std::erase_if(early_, [spi](const Early& early) { return early.spi == spi; });
+  }
+  reserved_.erase(place);
+  return std::nullopt;
+}
+
+void InboundCore::updateSa(std::uint32_t id, const Endpoint& local, const Endpoint& remote) noexcept {
+  if (InboundSa* const sa = find(id)) sa->setPath(local, remote);
+}
+
+void InboundCore::deleteSa(std::uint32_t id) noexcept {
+  InboundSa* const sa = find(id);
+  if (sa == nullptr) return;
+  byId_.erase(id);
+  bySpi_.erase(sa->spi());
+}
+
+std::optional<SaReport> InboundCore::querySa(std::uint32_t id) const {
+  if (const InboundSa* const sa = find(id)) return SaReport{sa->counters(), sa->sequence()};
+  return std::nullopt;
+}
+
+void InboundCore::clear() noexcept {
+  byId_.clear();
+  bySpi_.clear();
+  reserved_.clear();
+  early_.clear();
+  released_.clear();
+  arriving_.clear();
+}
+
+InboundSa* InboundCore::find(std::uint32_t id) const noexcept {
+  const auto place = byId_.find(id);
+  return place == byId_.end() ? nullptr : place->second;
+}
+
+void InboundCore::tick(std::int64_t nowNs) noexcept {
+  while (!early_.empty() && nowNs - early_.front().sinceNs > kEarlyNs) {
+    const auto place = reserved_.find(early_.front().spi);
+    if (place != reserved_.end() && place->second > 0) place->second--;
+    early_.pop_front();
+    count(Drop::heldExpired);
+  }
+}
+
+bool InboundCore::keep(std::uint32_t spi, Packet& packet, std::int64_t nowNs) {
+  const auto place = reserved_.find(spi);
+  if (place == reserved_.end()) return false;
+  // Never `none`: there is nothing for the caller to go on with.
+  packet.drop = Drop::noSa;
+  if (place->second >= kMaxEarlyOfSpi || early_.size() >= kMaxEarly) {
+    count(Drop::heldOverflow);
+    return true;
+  }
+  place->second++;
+  const std::span<const std::uint8_t> bytes = packet.bytes();
+  early_.push_back({spi, nowNs, packet.remote, {bytes.begin(), bytes.end()}});
+  return true;
+}
+
+void InboundCore::inbound(std::span<Packet> packets, std::int64_t nowNs) {
+  std::array<Packet*, kBatch> run;
+  std::size_t runLength = 0;
+  InboundSa* runSa = nullptr;
+  const auto flush = [&] {
+    if (runLength > 0) openRun(*runSa, std::span(run).first(runLength), nowNs);
+    runLength = 0;
+  };
+  for (Packet& packet : packets) {
+    if (packet.lengthBytes < kEspHeaderBytes) {
+      packet.drop = Drop::malformed;
+      count(packet.drop);
+      continue;
+    }
+    const std::uint32_t spi = load32(packet.bytes().data());
+    if (runLength == 0 || runSa->spi() != spi) {
+      flush();
+      const auto place = bySpi_.find(spi);
+      if (place == bySpi_.end()) {
+        if (keep(spi, packet, nowNs)) continue;
+        packet.drop = Drop::unknownSpi;
+        count(packet.drop);
+        continue;
+      }
+      runSa = place->second.get();
+    }
+    run[runLength++] = &packet;
+  }
+  flush();
+}
+
+void InboundCore::openRun(InboundSa& sa, std::span<Packet*> run, std::int64_t nowNs) noexcept {
+  const SaCounters before = sa.counters();
+  sa.open(run, nowNs);
+  stats_.packets += sa.counters().packets - before.packets;
+  stats_.bytes += sa.counters().bytes - before.bytes;
+  for (const Packet* const packet : run)
+    if (packet->drop != Drop::none) count(packet->drop);
+  Event event{Event::Type::mapping, sa.id()};
+  if (sa.takeMapping(event.remote) && !mailbox_.post(event)) sa.restoreMapping();
+}
+
+std::size_t InboundCore::released(std::span<Packet> packets, std::int64_t nowNs) {
+  arriving_.clear();
+  arriving_.reserve(packets.size());
+  std::size_t used = 0;
+  while (used < packets.size() && !released_.empty()) {
+    arriving_.push_back(std::move(released_.front()));
+    released_.pop_front();
+    Early& early = arriving_.back();
+    packets[used] = Packet(early.bytes, 0, early.bytes.size());
+    packets[used++].remote = early.remote;
+  }
+  inbound(packets.first(used), nowNs);
+  return used;
+}
+
+}  // namespace ike

@@ -1,0 +1,123 @@
+// One batch at a time; the lock is held only while it goes through the core.
+#include "engine/outbound-worker.h"
+
+namespace ike {
+namespace {
+
+constexpr int kSendWaits = 3;
+/** How often the device is read before others have their turn. */
+constexpr std::size_t kReads = 256;
+
+}  // namespace
+
+Outcome<std::unique_ptr<OutboundWorker>> OutboundWorker::start(Shared& shared, const Tun& tun,
+                                                               std::span<const BoundSocket> sockets) {
+  std::unique_ptr<OutboundWorker> worker(new OutboundWorker(shared, tun, sockets));
+  const int fds[] = {tun.fd()};
+  if (Status status = worker->loop_.start("ike-out", *worker, fds)) return std::move(*status);
+  return worker;
+}
+
+void OutboundWorker::tick(std::int64_t nowNs) noexcept {
+  shared_.out.with([nowNs](OutboundCore& core) { core.tick(nowNs); });
+  batch_.refusedBytes = SIZE_MAX;
+}
+
+void OutboundWorker::ready(std::size_t, bool broken) noexcept {
+  std::size_t count = 0;
+  std::size_t reads = 0;
+  const auto flush = [&] {
+    if (count > 0) process(std::span(packets_).first(count));
+    count = 0;
+  };
+  for (; reads < kReads && !loop_.stopping(); reads++) {
+    VnetHeader header;
+    const std::span<std::uint8_t> room = slots_.inner(count);
+    const std::size_t lengthBytes = tun_.read(header, room);
+    if (lengthBytes == 0) break;
+    const std::span<std::uint8_t> packet = room.first(lengthBytes);
+    if (header.segmented()) {
+      flush();
+      split(header, packet);
+    } else if (completeChecksum(header, packet)) {
+      packets_[count].place(slots_.at(count), kHeadroom, lengthBytes);
+      if (++count == kBatch) flush();
+    } else {
+      shared_.outside.count(Drop::malformed);
+    }
+  }
+  flush();
+  if (reads > 0 || !broken) return;
+  // Somebody removed the device: what is left of it must not keep us busy.
+  loop_.forget(tun_.fd());
+  shared_.mailbox->post(Event(Event::Type::tunLost));
+}
+
+void OutboundWorker::split(const VnetHeader& header, std::span<const std::uint8_t> packet) noexcept {
+  std::optional<SegmentSplitter> splitter = SegmentSplitter::open(header, packet);
+  if (!splitter) {
+    shared_.outside.count(Drop::malformed);
+    return;
+  }
+  while (!splitter->done()) {
+    std::size_t count = 0;
+    for (; count < kBatch && !splitter->done(); count++) {
+      const std::size_t lengthBytes = splitter->next(segments_.inner(count));
+      segmentPackets_[count].place(segments_.at(count), kHeadroom, lengthBytes);
+      segmentPackets_[count].follows = count > 0;
+    }
+    process(std::span(segmentPackets_).first(count));
+  }
+}
+
+void OutboundWorker::process(std::span<Packet> packets) noexcept {
+  // What was held is older, and goes first.
+  while (!shared_.out.with([&](OutboundCore& core) {
+    if (core.hasReleased()) return false;
+    core.outbound(packets, steadyNs());
+    return true;
+  }))
+    sendReleased();
+  send(packets);
+}
+
+void OutboundWorker::sendReleased() noexcept {
+  for (;;) {
+    const std::size_t count =
+        shared_.out.with([this](OutboundCore& core) { return core.released(releasedPackets_, steadyNs()); });
+    if (count == 0) return;
+    send(std::span(releasedPackets_).first(count));
+  }
+}
+
+void OutboundWorker::send(std::span<Packet> packets) noexcept {
+  std::size_t count = 0;
+  const BoundSocket* bound = nullptr;
+  for (Packet& packet : packets) {
+    if (packet.drop != Drop::none) continue;
+    const BoundSocket* const wanted = socketFor(sockets_, true, packet.local, packet.remote.address.family());
+    if (wanted == nullptr) {
+      shared_.outside.count(Drop::send);
+      continue;
+    }
+    if (wanted != bound && count > 0) {
+      sendOn(*bound, std::span(datagrams_).first(count));
+      count = 0;
+    }
+    bound = wanted;
+    datagrams_[count++] = {.data = packet.bytes(),
+                           .remote = packet.remote,
+                           .local = packet.local,
+                           .error = 0,
+                           .segmentBytes = 0};
+  }
+  if (count > 0) sendOn(*bound, std::span(datagrams_).first(count));
+}
+
+void OutboundWorker::sendOn(const BoundSocket& bound, std::span<UdpDatagram> datagrams) noexcept {
+  bound.socket.send(batch_, datagrams, kSendWaits);
+  for (const UdpDatagram& datagram : datagrams)
+    if (datagram.error != 0) shared_.outside.count(Drop::send);
+}
+
+}  // namespace ike
