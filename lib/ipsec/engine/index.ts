@@ -201,7 +201,7 @@ class EngineDataPlane implements DataPlane {
 
   addSa(sa: SaParameters, done: (error?: ErrorInfo) => void): void {
     // The engine goes by transform numbers, and more than one algorithm may have the same.
-    if (!this.supports(sa.encryption, sa.integrity)) {
+    if (!this.#closed && !this.supports(sa.encryption, sa.integrity)) {
       const name = [sa.encryption, sa.integrity].flatMap((row) => row?.name ?? []).join('-');
       done({ code: 'ERR_IKE_ALGORITHM', message: `the engine has no ${name}` });
     } else if (sa.udpEncapsulation) done(this.#attempt(() => this.#native.addSa(nativeSa(sa))));

@@ -28,7 +28,7 @@ const NEEDS: Readonly<Record<Need, { here: () => boolean; install: string }>> = 
   charon: {
     here: () =>
       existsSync('/usr/sbin/charon-systemd') &&
-      ['kernel-libipsec', 'openssl', 'gcm', 'curve25519', 'vici'].every((plugin) =>
+      ['kernel-libipsec', 'openssl', 'gcm', 'xcbc', 'cmac', 'curve25519', 'vici'].every((plugin) =>
         existsSync(`/usr/lib/ipsec/plugins/libstrongswan-${plugin}.so`),
       ) &&
       works('swanctl', '--help'),
