@@ -30,6 +30,7 @@ const NET_ADMIN_BIT = 12n;
 const INTEGRITY: ReadonlySet<string> = new Set(['sha1', 'sha256', 'sha384', 'sha512', 'aesxcbc', 'aescmac']);
 const AEADS: ReadonlySet<CipherMode> = new Set(['aes-gcm', 'aes-gmac', 'aes-ccm', 'chacha20-poly1305']);
 const CIPHERS: ReadonlySet<CipherMode> = new Set(['aes-cbc', 'aes-ctr', '3des-cbc', 'null']);
+const CLOSED: ErrorInfo = { code: 'ERR_IKE_CLOSED', message: 'the data plane is closed' };
 const UNSPECIFIED: Readonly<Record<number, Uint8Array>> = { 4: new Uint8Array(4), 16: new Uint8Array(16) };
 
 /**
@@ -200,8 +201,9 @@ class EngineDataPlane implements DataPlane {
   }
 
   addSa(sa: SaParameters, done: (error?: ErrorInfo) => void): void {
+    if (this.#closed) done(CLOSED);
     // The engine goes by transform numbers, and more than one algorithm may have the same.
-    if (!this.#closed && !this.supports(sa.encryption, sa.integrity)) {
+    else if (!this.supports(sa.encryption, sa.integrity)) {
       const name = [sa.encryption, sa.integrity].flatMap((row) => row?.name ?? []).join('-');
       done({ code: 'ERR_IKE_ALGORITHM', message: `the engine has no ${name}` });
     } else if (sa.udpEncapsulation) done(this.#attempt(() => this.#native.addSa(nativeSa(sa))));
@@ -245,7 +247,7 @@ class EngineDataPlane implements DataPlane {
 
   /** A command's failure as a value. */
   #attempt(command: () => void): ErrorInfo | undefined {
-    if (this.#closed) return { code: 'ERR_IKE_CLOSED', message: 'the data plane is closed' };
+    if (this.#closed) return CLOSED;
     try {
       command();
       return undefined;
