@@ -12,6 +12,8 @@ constexpr std::size_t kMarkerBytes = 4;
 constexpr std::uint8_t kKeepalive = 0xff;
 /** How often one socket is read before others have their turn. */
 constexpr std::size_t kReads = 16;
+/** What one receive call should bring at most, so that it stays in the cache until it is written. */
+constexpr std::size_t kReadBytes = 128 << 10;
 constexpr std::size_t kFewMessages = 2;
 
 }  // namespace
@@ -48,14 +50,15 @@ void InboundWorker::ready(std::size_t index, bool) noexcept {
     const std::size_t asked = wanted_;
     for (std::size_t i = 0; i < asked; i++) messages_[i].data = slots_.at(i);
     const std::size_t received = bound.socket.receive(batch_, std::span(messages_).first(asked));
-    bool segmented = false;
+    std::size_t totalBytes = 0;
     for (const UdpDatagram& message : std::span(messages_).first(received)) {
-      segmented = segmented || message.segmentBytes < message.data.size();
+      totalBytes += message.data.size();
       takeApart(bound, message);
     }
     process();
     write();
-    wanted_ = segmented ? kFewMessages : kBatch;
+    if (received == 0) return;
+    wanted_ = std::clamp(kReadBytes * received / std::max<std::size_t>(totalBytes, 1), kFewMessages, kBatch);
     if (received < asked) return;
   }
 }

@@ -49,7 +49,7 @@ class InboundWorker {
   Slots slots_;
   UdpBatch batch_;
   std::array<UdpDatagram, kBatch> messages_;
-  /** How many messages are asked for: few when each holds many datagrams, so that all stay in the cache. */
+  /** How many messages are asked for: fewer when the last ones were large. */
   std::size_t wanted_ = kBatch;
   std::array<Packet, kBatch> packets_;
   std::size_t count_ = 0;
