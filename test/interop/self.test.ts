@@ -68,8 +68,7 @@ scenario(
     const trap: OurSettings = { child: { start: 'trap' } };
     await lab.gateway(lab.left, ours(lab.left, lab.right, trap));
     await lab.gateway(lab.right, ours(lab.right, lab.left, trap));
-    // The responder's held packet may overtake its IKE_AUTH response at the initiator, which has no SA for it yet: the first is
-    // lost then, the next is not.
+    // The responder's held packet may overtake its IKE_AUTH response at the initiator, whose engine then holds it for the SA.
     await Promise.all([
       ping(lab.left, lab.right, { count: 3, waitSeconds: 8 }),
       ping(lab.right, lab.left, { count: 3, waitSeconds: 8 }),
