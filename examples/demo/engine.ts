@@ -2,7 +2,6 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
@@ -12,14 +11,6 @@ import { inside, makeHosts, type Office, offices, removeHosts } from './host.ts'
 import { gigabits, heading } from './print.ts';
 
 const execute = promisify(execFile);
-
-/** Why the engine cannot be loaded, or undefined. */
-export function engineAvailable(): string | undefined {
-  const folder = join(import.meta.dirname, '../../../build/Release');
-  if (!existsSync(folder) || !readdirSync(folder).some((name) => name.endsWith('.node')))
-    return 'the C++ engine is not built (it needs g++, make and python3)';
-  return existsSync('/dev/net/tun') ? undefined : 'there is no /dev/net/tun';
-}
 
 export async function demonstrateEngine(seconds: number): Promise<void> {
   const [hq, branch] = offices;

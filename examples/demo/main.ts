@@ -5,7 +5,8 @@
 // Otherwise: two processes on loopback with the portable data plane, which hands packets to the program.
 
 import { parseArgs } from 'node:util';
-import { demonstrateEngine, engineAvailable } from './engine.ts';
+import { engineAvailable } from '../../lib/ipsec/engine/index.ts';
+import { demonstrateEngine } from './engine.ts';
 import { stopAll } from './gateway-process.ts';
 import { canMakeHosts, haltHosts, removeHosts } from './host.ts';
 import { demonstratePortable } from './portable.ts';

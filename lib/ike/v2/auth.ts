@@ -28,6 +28,7 @@ import { DeleteUninstalled, TellFailure } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';
 import { endLater, startIkeTimers } from './lifetimes.ts';
 import { findError, makeNotify } from './notifies.ts';
+import { reportFailure } from './report.ts';
 import type { Exchange } from './requests.ts';
 
 /** Deletes of Child SAs that we do not know which are remembered while the first one is installed. */
@@ -342,15 +343,7 @@ function authentication(ike: IkeSa, side: IkeSa['role'], psk: Uint8Array, identi
 }
 
 function report(ike: IkeSa, code: string, message: string, more: Partial<FailureReport> = {}): void {
-  ike.host.failed({
-    code,
-    message,
-    connection: ike.connection.name,
-    remote: ike.remote,
-    exchange: 'IKE_AUTH',
-    role: ike.role,
-    ...more,
-  });
+  reportFailure(ike, { exchange: 'IKE_AUTH', role: ike.role, code, message }, more);
 }
 
 function fail(ike: IkeSa, code: string, message: string, more: Partial<FailureReport> = {}): void {

@@ -26,6 +26,7 @@ import type { IkeSa } from './ike-sa.ts';
 import { DeleteUninstalled } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';
 import { findError, isNonce, saNotify } from './notifies.ts';
+import { reportFailure } from './report.ts';
 import type { Exchange } from './requests.ts';
 
 const NONCE_BYTES = 32;
@@ -255,16 +256,8 @@ export class CreateChild implements Exchange {
   #failed(ike: IkeSa, code: string, message: string, more: Partial<FailureReport> = {}): void {
     const { replaces } = this;
     if (replaces !== undefined) resumeAfterRekeying(replaces);
-    ike.host.failed({
-      code,
-      message,
-      connection: ike.connection.name,
-      child: this.config.name,
-      remote: ike.remote,
-      exchange: 'CREATE_CHILD_SA',
-      role: 'initiator',
-      ...more,
-    });
+    const failure = { exchange: 'CREATE_CHILD_SA', role: 'initiator', code, message } as const;
+    reportFailure(ike, failure, { child: this.config.name, ...more });
   }
 }
 

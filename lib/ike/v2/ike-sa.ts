@@ -21,6 +21,7 @@ import { DeleteIke } from './informational.ts';
 import { type IkeKeys, type IkeSuite, wipeIkeKeys } from './keys.ts';
 import { makeNotify } from './notifies.ts';
 import { open, seal } from './protect.ts';
+import { reportFailure } from './report.ts';
 import { type Exchange, Requests } from './requests.ts';
 
 export type Reply = (payloads: readonly Payload[]) => void;
@@ -143,18 +144,17 @@ export class IkeSa {
     if (this.state === 'deleting' || this.state === 'rekeyed') return this.die(this.closeReason);
     // A lost collision or an SA that gave way has no news in its end.
     if (this.redundant) return this.die(undefined);
-    const { connection, remote } = this;
+    const { remote } = this;
     const exchange = exchangeName(unanswered.type);
-    this.host.failed({
-      code: 'no-answer',
-      message: `${remote.address} port ${remote.port} did not answer ${exchange} ${messageId}`,
-      advice:
-        'check the address, that UDP ports 500 and 4500 pass in both directions, and that the peer runs',
-      connection: connection.name,
-      remote,
-      exchange,
-      role: 'initiator',
-    });
+    const message = `${remote.address} port ${remote.port} did not answer ${exchange} ${messageId}`;
+    reportFailure(
+      this,
+      { exchange, role: 'initiator', code: 'no-answer', message },
+      {
+        advice:
+          'check the address, that UDP ports 500 and 4500 pass in both directions, and that the peer runs',
+      },
+    );
     this.die('dead-peer');
   }
 

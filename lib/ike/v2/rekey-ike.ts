@@ -30,6 +30,7 @@ import { logIkeKeys } from './key-log.ts';
 import { deriveRekeyedIkeKeys, type IkeSuite } from './keys.ts';
 import { endLater, startIkeTimers } from './lifetimes.ts';
 import { findError, invalidKe, isNonce, makeNotify } from './notifies.ts';
+import { reportFailure } from './report.ts';
 import type { Exchange } from './requests.ts';
 
 const NONCE_BYTES = 32;
@@ -309,13 +310,5 @@ function report(
   message: string,
   more: Partial<FailureReport>,
 ): void {
-  ike.host.failed({
-    code,
-    message,
-    role,
-    connection: ike.connection.name,
-    remote: ike.remote,
-    exchange: 'CREATE_CHILD_SA',
-    ...more,
-  });
+  reportFailure(ike, { exchange: 'CREATE_CHILD_SA', role, code, message }, more);
 }

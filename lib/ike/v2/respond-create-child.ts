@@ -2,6 +2,7 @@
 // exchange of our own is under way (§2.25). The initiator's half is in create-child.ts, IKE SAs are in rekey-ike.ts.
 
 import { readUint32, wipe } from '../../bytes.ts';
+import type { FailureReport } from '../failure.ts';
 import { findNotify, findPayload, type Payload, Protocol } from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
 import { answerPayloads, type ChildChoice, chooseChild } from './child-negotiation.ts';
@@ -11,6 +12,7 @@ import { childOf } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';
 import { invalidKe, isNonce, makeNotify, saNotify } from './notifies.ts';
 import { RekeyIke, respondRekeyIke } from './rekey-ike.ts';
+import { reportFailure } from './report.ts';
 
 /** Answers any CREATE_CHILD_SA request. */
 export function respondCreateChild(ike: IkeSa, payloads: readonly Payload[], reply: Reply): void {
@@ -131,14 +133,6 @@ function make(
   });
 }
 
-function report(ike: IkeSa, code: string, message: string, more: object): void {
-  ike.host.failed({
-    code,
-    message,
-    connection: ike.connection.name,
-    remote: ike.remote,
-    exchange: 'CREATE_CHILD_SA',
-    role: 'responder',
-    ...more,
-  });
+function report(ike: IkeSa, code: string, message: string, more: Partial<FailureReport>): void {
+  reportFailure(ike, { exchange: 'CREATE_CHILD_SA', role: 'responder', code, message }, more);
 }

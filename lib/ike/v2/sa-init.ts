@@ -40,6 +40,7 @@ import { IkeSa } from './ike-sa.ts';
 import { logIkeKeys } from './key-log.ts';
 import { deriveIkeKeys, type IkeSuite } from './keys.ts';
 import { findError, invalidKe, isNonce, makeNotify } from './notifies.ts';
+import { reportFailure } from './report.ts';
 import type { Exchange } from './requests.ts';
 
 const NONCE_BYTES = 32;
@@ -194,17 +195,7 @@ export class SaInit implements Exchange {
   }
 
   #fail(code: string, message: string, more: Partial<FailureReport> = {}): void {
-    const { host, connection, remote } = this.#ike;
-    const role = 'initiator';
-    host.failed({
-      code,
-      message,
-      connection: connection.name,
-      remote,
-      exchange: 'IKE_SA_INIT',
-      role,
-      ...more,
-    });
+    reportFailure(this.#ike, { exchange: 'IKE_SA_INIT', role: 'initiator', code, message }, more);
     this.#ike.die('failed');
   }
 }

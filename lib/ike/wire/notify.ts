@@ -85,8 +85,6 @@ export const Notify = {
   PPK_IDENTITY_KEY: 16446,
 } as const;
 
-export type NotifyName = keyof typeof Notify;
-
 const NAMES = new Map<number, string>(Object.entries(Notify).map(([name, number]) => [number, name]));
 
 /** The registered name, or `NOTIFY_<number>`. */

@@ -2,12 +2,12 @@
 // of it away again whatever happens; when the scenario fails it prints every message flow and every daemon's log first.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { ConfigInput } from '../../../lib/index.ts';
+import { engineAvailable } from '../../../lib/ipsec/engine/index.ts';
 import { Capture } from './capture.ts';
 import { Charon } from './charon.ts';
 import type { Section } from './conf.ts';
@@ -16,7 +16,6 @@ import { Iked } from './iked.ts';
 import { type Host, makeNetwork, type Network, removeNetwork } from './network.ts';
 import { run } from './shell.ts';
 
-const BUILD = fileURLToPath(new URL('../../../../build/Release', import.meta.url));
 const LOG_TAIL_CHARACTERS = 20_000;
 
 /** What a scenario needs beside root, ip and tcpdump. */
@@ -24,7 +23,10 @@ export type Need = 'engine' | 'charon' | 'iked' | 'nat' | 'iperf3' | 'tshark';
 
 /** What tells that a need is there, and what to install or do when it is not. */
 const NEEDS: Readonly<Record<Need, { here: () => boolean; install: string }>> = {
-  engine: { here: engineBuilt, install: 'npm run build:addon, which needs g++, make and python3' },
+  engine: {
+    here: () => engineAvailable() === undefined,
+    install: 'npm run build:addon, which needs g++, make and python3',
+  },
   charon: {
     here: () =>
       existsSync('/usr/sbin/charon-systemd') &&
@@ -164,10 +166,6 @@ function missing(needs: readonly Need[]): string | false {
   const reason = `SKIPPED, NOT PROVED: missing ${lacks.join('; ')}`;
   process.stderr.write(`${reason}\n`);
   return reason;
-}
-
-function engineBuilt(): boolean {
-  return existsSync(BUILD) && readdirSync(BUILD).some((name) => name.endsWith('.node'));
 }
 
 function works(command: string, ...args: string[]): boolean {

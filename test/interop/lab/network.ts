@@ -90,17 +90,6 @@ export function removeNetwork({ left }: Network): void {
   for (const namespace of [...made]) if (namespace.startsWith(prefix)) removeNow(namespace);
 }
 
-/** Drops what leaves or reaches the host and matches an nftables expression, until the function returned is called. */
-export async function drop(host: Host, expression: string): Promise<() => Promise<void>> {
-  const rules = ['input', 'output'].map(
-    (hook) => `chain ${hook} { type filter hook ${hook} priority 0; ${expression} drop; };`,
-  );
-  await run(inside(host, 'nft', `table inet lab_drop { ${rules.join(' ')} }`));
-  return async () => {
-    await run(inside(host, 'nft', 'delete table inet lab_drop'));
-  };
-}
-
 /** Sends one UDP datagram from a host, from a port that the kernel chooses. */
 export async function sendDatagram(
   host: Host,

@@ -1,0 +1,13 @@
+// A failed exchange of an IKE SA as the report that the outside gets.
+
+import type { FailureReport } from '../failure.ts';
+import type { IkeSa } from './ike-sa.ts';
+
+/** Tells the host that an exchange on `ike` failed, with who and where filled in from the SA. */
+export function reportFailure(
+  ike: IkeSa,
+  failure: Pick<FailureReport, 'exchange' | 'role' | 'code' | 'message'>,
+  more: Partial<FailureReport> = {},
+): void {
+  ike.host.failed({ connection: ike.connection.name, remote: ike.remote, ...failure, ...more });
+}
