@@ -9,7 +9,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { algorithm } from '../lib/crypto/algorithms.ts';
-import type { SaParameters } from '../lib/ipsec/data-plane.ts';
+import type { EspParameters } from '../lib/ipsec/data-plane.ts';
 import { nativeSa } from '../lib/ipsec/engine/index.ts';
 import { loadAddon, type NativeEspCodec } from '../lib/ipsec/engine/native.ts';
 import { parseSelector } from '../lib/ipsec/selector.ts';
@@ -93,7 +93,7 @@ function contest(
   way: Way,
   kernel: string,
   peer: string,
-  theirs: (sa: SaParameters) => () => void,
+  theirs: (sa: EspParameters) => () => void,
 ): Row {
   const sa = saOf('aes128gcm16');
   const row = versus({
@@ -112,7 +112,7 @@ function contest(
 }
 
 /** Many packets through one SA. */
-function loop(sa: SaParameters, sizes: readonly number[], way: Way, kernel: string): () => void {
+function loop(sa: EspParameters, sizes: readonly number[], way: Way, kernel: string): () => void {
   const open = (direction: 'in' | 'out'): NativeEspCodec =>
     // No replay window: the same packets come again and again.
     new EspCodec(nativeSa({ ...sa, direction, replayWindow: 0 }), 0, 0, kernel);
@@ -136,7 +136,7 @@ function textBytes(packetBytes: number): number {
   return Math.ceil((packetBytes + ESP_TRAILER_BYTES) / 4) * 4;
 }
 
-function saOf(suite: string): SaParameters {
+function saOf(suite: string): EspParameters {
   const encryption = algorithm('encr', suite);
   const any = parseSelector('0.0.0.0/0');
   if (!any.ok) throw new Error(any.error.message);

@@ -52,7 +52,7 @@ export function uncarriedProposal(
       for (const { text, encr, integ } of child.espProposals)
         for (const encryption of encr)
           for (const integrity of integ.length > 0 ? integ : [undefined]) {
-            if (dataPlane.supports(encryption, integrity)) continue;
+            if (dataPlane.supports({ protocol: 'esp', mode: child.mode, encryption, integrity })) continue;
             const name = integrity === undefined ? encryption.name : `${encryption.name}-${integrity.name}`;
             return new ConfigError(
               `connections.${connection.name}.children.${child.name}.espProposals`,

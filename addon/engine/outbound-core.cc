@@ -151,7 +151,7 @@ void OutboundCore::outbound(std::span<Packet> packets, std::int64_t nowNs) {
         continue;
       }
       packet.drop = match.policy == nullptr ? Drop::noPolicy : Drop::noSa;
-      if (match.policy != nullptr && match.policy->trap) {
+      if (match.policy != nullptr && match.policy->kind == Policy::Kind::trap) {
         hold(*match.policy, packet, nowNs);
         continue;
       }

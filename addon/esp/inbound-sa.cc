@@ -1,8 +1,6 @@
 // Opening, in the order of RFC 4303 §3.4: number looked at, ICV checked, number taken, then what is inside.
 #include "esp/inbound-sa.h"
 
-#include <array>
-
 namespace ike {
 
 namespace {
@@ -12,16 +10,22 @@ constexpr std::uint8_t kNextDummy = 59;
 }  // namespace
 
 void InboundSa::open(std::span<Packet*> packets, std::int64_t nowNs) noexcept {
-  std::array<CipherJob, kBatch> jobs;
-  std::array<Packet*, kBatch> opening;
-  std::size_t count = 0;
+  Run run;
+  begin(packets, run);
+  decrypt(run);
+  finish(run, nowNs);
+}
+
+void InboundSa::begin(std::span<Packet*> packets, Run& run) noexcept {
+  run.count = 0;
   for (Packet* const packet : packets.first(std::min(packets.size(), kBatch))) {
-    if (packet->drop != Drop::none || !prepare(*packet, jobs[count])) continue;
-    opening[count++] = packet;
+    if (packet->drop != Drop::none || !prepare(*packet, run.jobs[run.count])) continue;
+    run.packets[run.count++] = packet;
   }
-  if (count == 0) return;
-  suite_->open(std::span(jobs).first(count));
-  for (std::size_t i = 0; i < count; i++) finish(*opening[i], jobs[i], nowNs);
+}
+
+void InboundSa::finish(Run& run, std::int64_t nowNs) noexcept {
+  for (std::size_t i = 0; i < run.count; i++) finish(*run.packets[i], run.jobs[i], nowNs);
 }
 
 bool InboundSa::prepare(Packet& packet, CipherJob& job) noexcept {

@@ -1,6 +1,7 @@
 // An SA that receives: window, ICV, decryption, padding, selectors (RFC 4303 §3.4).
 #pragma once
 
+#include <array>
 #include <memory>
 #include <span>
 
@@ -18,8 +19,22 @@ class InboundSa {
         window_(spec_.replayWindow, spec_.keys.esn),
         seenRemote_(spec_.remote) {}
 
-  /** Turns ESP packets into inner packets where they lie; at most `kBatch` of them. Failed ones get a `drop`.
-   */
+  /** Packets of one SA on their way through it. */
+  struct Run {
+    std::array<CipherJob, kBatch> jobs;
+    std::array<Packet*, kBatch> packets;
+    std::size_t count = 0;
+  };
+
+  /** First step: reads headers and looks at numbers; at most `kBatch` packets. Failed ones get a `drop` and
+   * are not in `run`. */
+  void begin(std::span<Packet*> packets, Run& run) noexcept;
+  /** Second step, the only one that takes time: checks and decrypts. Touches nothing that the others do. */
+  void decrypt(Run& run) noexcept { suite_->open(std::span(run.jobs).first(run.count)); }
+  /** Third step: takes numbers, reads what is inside, counts. The packets become inner packets where they
+   * lie, or get a `drop`. */
+  void finish(Run& run, std::int64_t nowNs) noexcept;
+  /** All three. */
   void open(std::span<Packet*> packets, std::int64_t nowNs) noexcept;
 
   /** Whether the newest packet came from another outer address than the one before it. Told once a change. */

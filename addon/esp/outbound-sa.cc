@@ -1,8 +1,6 @@
 // Sealing: inner packet -> header, IV, packet, padding, trailer, ICV, around the packet in its slot.
 #include "esp/outbound-sa.h"
 
-#include <array>
-
 namespace ike {
 
 namespace {
@@ -11,25 +9,30 @@ constexpr std::uint8_t kNextIpv6 = 41;
 }  // namespace
 
 void OutboundSa::seal(std::span<Packet*> packets, std::int64_t nowNs) noexcept {
-  std::array<CipherJob, kBatch> jobs;
-  std::array<Packet*, kBatch> sealing;
-  std::array<std::size_t, kBatch> innerBytes;
-  std::size_t count = 0;
+  Run run;
+  begin(packets, run);
+  encrypt(run);
+  finish(run, nowNs);
+}
+
+void OutboundSa::begin(std::span<Packet*> packets, Run& run) noexcept {
+  run.count = 0;
   for (Packet* const packet : packets.first(std::min(packets.size(), kBatch))) {
     if (packet->drop != Drop::none) continue;
-    innerBytes[count] = packet->lengthBytes;
-    if (!prepare(*packet, jobs[count])) continue;
-    sealing[count++] = packet;
+    run.innerBytes[run.count] = packet->lengthBytes;
+    if (!prepare(*packet, run.jobs[run.count])) continue;
+    run.packets[run.count++] = packet;
   }
-  if (count == 0) return;
-  suite_->seal(std::span(jobs).first(count));
-  for (std::size_t i = 0; i < count; i++) {
-    if (!jobs[i].ok) {
-      sealing[i]->drop = Drop::cipher;
+}
+
+void OutboundSa::finish(Run& run, std::int64_t nowNs) noexcept {
+  for (std::size_t i = 0; i < run.count; i++) {
+    if (!run.jobs[i].ok) {
+      run.packets[i]->drop = Drop::cipher;
       continue;
     }
     counters_.packets++;
-    counters_.bytes += innerBytes[i];
+    counters_.bytes += run.innerBytes[i];
     counters_.lastUsedNs = nowNs;
   }
 }

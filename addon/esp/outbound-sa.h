@@ -1,6 +1,7 @@
 // An SA that sends: numbers, pads, encrypts (RFC 4303 §3.3).
 #pragma once
 
+#include <array>
 #include <memory>
 #include <span>
 
@@ -16,8 +17,22 @@ class OutboundSa {
   OutboundSa(SaSpec spec, std::unique_ptr<Suite> suite) noexcept
       : spec_(std::move(spec)), suite_(std::move(suite)) {}
 
-  /** Turns inner packets into ESP packets where they lie; at most `kBatch` of them. Failed ones get a `drop`.
-   */
+  /** Packets of one SA on their way through it. */
+  struct Run {
+    std::array<CipherJob, kBatch> jobs;
+    std::array<Packet*, kBatch> packets;
+    std::array<std::size_t, kBatch> innerBytes;
+    std::size_t count = 0;
+  };
+
+  /** First step: pads, numbers, and writes headers around the packets where they lie; at most `kBatch`.
+   * Failed ones get a `drop` and are not in `run`. */
+  void begin(std::span<Packet*> packets, Run& run) noexcept;
+  /** Second step, the only one that takes time. Touches nothing that the others do. */
+  void encrypt(Run& run) noexcept { suite_->seal(std::span(run.jobs).first(run.count)); }
+  /** Third step: counts; what the cipher refused gets a `drop`. */
+  void finish(Run& run, std::int64_t nowNs) noexcept;
+  /** All three. */
   void seal(std::span<Packet*> packets, std::int64_t nowNs) noexcept;
 
   /** An end that came nearer since the last call: soft once, hard once. */

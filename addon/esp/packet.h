@@ -35,14 +35,30 @@ enum class Drop : std::uint8_t {
   ikeSend,
   send,
   tunWrite,
+  discard,
+  expired,
+  tooBig,
+  outerSa,
+  ecn,
+  queueFull,
   count,
 };
 
 /** The names of `DataPlaneStats.drops`. */
 inline constexpr std::array<const char*, static_cast<std::size_t>(Drop::count)> kDropNames = {
-    "none",   "no-policy", "no-sa",        "held-overflow", "held-expired", "malformed", "unknown-spi",
-    "replay", "integrity", "padding",      "next-header",   "selector",     "dummy",     "sequence-exhausted",
-    "cipher", "keepalive", "ike-overflow", "ike-send",      "send",         "tun-write",
+    "none",         "no-policy",
+    "no-sa",        "held-overflow",
+    "held-expired", "malformed",
+    "unknown-spi",  "replay",
+    "integrity",    "padding",
+    "next-header",  "selector",
+    "dummy",        "sequence-exhausted",
+    "cipher",       "keepalive",
+    "ike-overflow", "ike-send",
+    "send",         "tun-write",
+    "discard",      "expired",
+    "too-big",      "outer-sa",
+    "ecn",          "queue-full",
 };
 
 using DropCounters = std::array<std::uint64_t, static_cast<std::size_t>(Drop::count)>;
@@ -77,9 +93,15 @@ struct Packet {
   /** On its way out: of the flow of the packet before it in the batch, and of the length that its header
    * says. */
   bool follows = false;
-  /** Where it came from, on its way in. */
+  /** Where it came from, on its way in, and goes to, on its way out; the port is 0 without UDP. */
   Endpoint remote;
   Address local;
+  /** DSCP and ECN of the outer header, where that is made or read by the socket (ESP in UDP). */
+  std::uint8_t tos = 0;
+  /** Without UDP: how many bytes of outer IP header lie straight before `offset` on the way in, where
+   * `offset` is that of the ESP or AH header; 0 in UDP. On the way out the packet begins with its IP header.
+   */
+  std::size_t outerBytes = 0;
   PacketInfo info;
 
   std::span<std::uint8_t> bytes() const noexcept { return slot.subspan(offset, lengthBytes); }

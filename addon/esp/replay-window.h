@@ -11,7 +11,7 @@ namespace ike {
 
 class ReplayWindow {
  public:
-  static constexpr std::uint32_t kMaxPackets = 4096;
+  static constexpr std::uint32_t kMaxPackets = 65536;
 
   /** `packets` 0: every number is fresh. */
   ReplayWindow(std::uint32_t packets, bool esn);

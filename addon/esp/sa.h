@@ -11,10 +11,32 @@
 
 namespace ike {
 
+enum class Protocol : std::uint8_t { esp = 50, ah = 51 };
+enum class Mode : std::uint8_t { tunnel, transport };
+
+/** SaLimits of lib/ipsec/data-plane.ts; 0: none. */
+struct SaLimits {
+  std::uint64_t softBytes = 0;
+  std::uint64_t hardBytes = 0;
+  std::uint64_t softPackets = 0;
+  std::uint64_t hardPackets = 0;
+};
+
+/** OuterHeader of lib/ipsec/data-plane.ts. */
+struct HeaderRules {
+  bool copyDscpOut = true;
+  bool copyDscpIn = false;
+  bool ecn = true;
+};
+
 /** SaParameters of lib/ipsec/data-plane.ts. */
 struct SaSpec {
   std::uint32_t id = 0;
   bool inbound = false;
+  Protocol protocol = Protocol::esp;
+  Mode mode = Mode::tunnel;
+  /** ESP in UDP, else IP protocol 50 or 51. */
+  bool udpEncapsulation = true;
   std::uint32_t spi = 0;
   std::uint32_t policyId = 0;
   Endpoint local;
@@ -23,6 +45,12 @@ struct SaSpec {
   std::uint32_t replayWindow = 0;
   std::vector<Selector> localTs;
   std::vector<Selector> remoteTs;
+  SaLimits limits;
+  HeaderRules header;
+  /** 0: no padding of traffic flow. */
+  std::uint16_t tfcBytes = 0;
+  /** The AH SA around this one; 0: none. */
+  std::uint32_t outerSaId = 0;
 };
 
 struct SaCounters {

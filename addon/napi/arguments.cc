@@ -1,6 +1,11 @@
 // Checks and copies. Node-API's own status is looked at after each call: a getter of the caller's may throw.
 #include "napi/arguments.h"
 
+#include <algorithm>
+#include <iterator>
+
+#include "esp/replay-window.h"
+
 namespace ike {
 namespace {
 
@@ -8,6 +13,14 @@ constexpr std::size_t kMaxSelectors = 1024;
 constexpr std::size_t kMaxPackets = 4096;
 constexpr std::size_t kMaxPacketBytes = 65535;
 constexpr std::size_t kMaxKeyBytes = 64;
+
+constexpr struct {
+  const char* name;
+  Policy::Kind kind;
+} kPolicyKinds[] = {{"protect", Policy::Kind::protect},
+                    {"trap", Policy::Kind::trap},
+                    {"bypass", Policy::Kind::bypass},
+                    {"discard", Policy::Kind::discard}};
 
 void throwError(napi_env env, decltype(&napi_create_error) create, const char* code,
                 const std::string& message) {
@@ -69,6 +82,22 @@ std::uint32_t Arguments::number(napi_value value, const char* name, std::uint32_
     return least;
   }
   return static_cast<std::uint32_t>(number);
+}
+
+std::uint64_t Arguments::wide(napi_value value, const char* name) {
+  if (failed_) return 0;
+  constexpr double kMost = 9007199254740991;
+  double number = -1;
+  if (value == nullptr || napi_get_value_double(env_, value, &number) != napi_ok) {
+    refuse(name, "a number");
+    return 0;
+  }
+  if (!(number >= 0 && number <= kMost) ||
+      number != static_cast<double>(static_cast<std::uint64_t>(number))) {
+    refuse(name, "an integer from 0 to 2^53 - 1", true);
+    return 0;
+  }
+  return static_cast<std::uint64_t>(number);
 }
 
 bool Arguments::boolean(napi_value value, const char* name) {
@@ -197,6 +226,15 @@ SaSpec Arguments::sa(napi_value value) {
   const std::string direction = text(property(value, "direction"), "direction", 3);
   if (!failed_ && direction != "in" && direction != "out") refuse("direction", "'in' or 'out'");
   spec.inbound = direction == "in";
+  const std::string protocol = text(property(value, "protocol"), "protocol", 3);
+  if (!failed_ && protocol != "esp" && protocol != "ah") refuse("protocol", "'esp' or 'ah'");
+  spec.protocol = protocol == "ah" ? Protocol::ah : Protocol::esp;
+  const std::string mode = text(property(value, "mode"), "mode", 9);
+  if (!failed_ && mode != "tunnel" && mode != "transport") refuse("mode", "'tunnel' or 'transport'");
+  spec.mode = mode == "transport" ? Mode::transport : Mode::tunnel;
+  spec.udpEncapsulation = boolean(property(value, "udpEncapsulation"), "udpEncapsulation");
+  if (!failed_ && spec.protocol == Protocol::ah && spec.udpEncapsulation)
+    refuse("udpEncapsulation", "false with AH", true);
   // RFC 4303 §2.1: the values below are reserved.
   spec.spi = number(property(value, "spi"), "spi", 256);
   spec.policyId = number(property(value, "policyId"), "policyId");
@@ -209,9 +247,22 @@ SaSpec Arguments::sa(napi_value value) {
   spec.keys.integrity = Integrity{number(property(value, "integrity"), "integrity")};
   spec.keys.integrityKey = secret(property(value, "integrityKey"), "integrityKey");
   spec.keys.esn = boolean(property(value, "esn"), "esn");
-  spec.replayWindow = number(property(value, "replayWindow"), "replayWindow", 0, 4096);
+  spec.replayWindow = number(property(value, "replayWindow"), "replayWindow", 0, ReplayWindow::kMaxPackets);
   spec.localTs = selectors(property(value, "localTs"), "localTs");
   spec.remoteTs = selectors(property(value, "remoteTs"), "remoteTs");
+  const napi_value limits = property(value, "limits");
+  spec.limits.softBytes = wide(property(limits, "softBytes"), "softBytes");
+  spec.limits.hardBytes = wide(property(limits, "hardBytes"), "hardBytes");
+  spec.limits.softPackets = wide(property(limits, "softPackets"), "softPackets");
+  spec.limits.hardPackets = wide(property(limits, "hardPackets"), "hardPackets");
+  const std::string copyDscp = text(property(value, "copyDscp"), "copyDscp", 3);
+  if (!failed_ && copyDscp != "out" && copyDscp != "in" && copyDscp != "yes" && copyDscp != "no")
+    refuse("copyDscp", "'out', 'in', 'yes' or 'no'");
+  spec.header.copyDscpOut = copyDscp == "out" || copyDscp == "yes";
+  spec.header.copyDscpIn = copyDscp == "in" || copyDscp == "yes";
+  spec.header.ecn = boolean(property(value, "ecn"), "ecn");
+  spec.tfcBytes = port(property(value, "tfcBytes"), "tfcBytes");
+  spec.outerSaId = number(property(value, "outerSaId"), "outerSaId");
   return spec;
 }
 
@@ -219,8 +270,10 @@ std::unique_ptr<Policy> Arguments::policy(napi_value value) {
   auto policy = std::make_unique<Policy>();
   policy->id = number(property(value, "id"), "id");
   const std::string kind = text(property(value, "kind"), "kind", 8);
-  if (!failed_ && kind != "protect" && kind != "trap") refuse("kind", "'protect' or 'trap'");
-  policy->trap = kind == "trap";
+  const auto known = std::find_if(std::begin(kPolicyKinds), std::end(kPolicyKinds),
+                                  [&](const auto& row) { return kind == row.name; });
+  if (!failed_ && known == std::end(kPolicyKinds)) refuse("kind", "'protect', 'trap', 'bypass' or 'discard'");
+  if (!failed_) policy->kind = known->kind;
   policy->priority = number(property(value, "priority"), "priority");
   policy->localTs = selectors(property(value, "localTs"), "localTs");
   policy->remoteTs = selectors(property(value, "remoteTs"), "remoteTs");

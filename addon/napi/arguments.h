@@ -29,6 +29,8 @@ class Arguments {
 
   std::uint32_t number(napi_value value, const char* name, std::uint32_t least = 0,
                        std::uint32_t most = UINT32_MAX);
+  /** An integer to 2^53 - 1. */
+  std::uint64_t wide(napi_value value, const char* name);
   bool boolean(napi_value value, const char* name);
   std::string text(napi_value value, const char* name, std::size_t mostBytes);
   /** A copy of a Uint8Array. */

@@ -15,8 +15,10 @@
 namespace ike {
 
 struct Policy {
+  enum class Kind : std::uint8_t { protect, trap, bypass, discard };
+
   std::uint32_t id = 0;
-  bool trap = false;
+  Kind kind = Kind::protect;
   /** Lower wins; among equals the older. */
   std::uint32_t priority = 0;
   std::vector<Selector> localTs;

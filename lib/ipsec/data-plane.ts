@@ -12,8 +12,8 @@ export interface DataPlane {
   /** True where ESP travels only inside UDP: the negotiation then asks for encapsulation as if a NAT were there. */
   readonly udpEncapsulationOnly: boolean;
 
-  /** Whether SAs with these algorithms can be installed; asked for every ESP proposal before a gateway starts. */
-  supports(encryption: EncryptionAlgorithm, integrity: IntegrityAlgorithm | undefined): boolean;
+  /** Whether such SAs can be installed; asked for every proposal of every child before a gateway starts. */
+  supports(suite: SaSuite): boolean;
 
   /** Where events go. Set once, before anything else. */
   onEvent(listener: (event: DataPlaneEvent) => void): void;
@@ -45,12 +45,43 @@ export interface DataPlane {
   close(): Promise<void>;
 }
 
-export interface SaParameters {
+/** What an SA does to packets, as far as a data plane may not have it. */
+export interface SaSuite {
+  readonly protocol: 'esp' | 'ah';
+  readonly mode: 'tunnel' | 'transport';
+  /** Absent with AH. */
+  readonly encryption?: EncryptionAlgorithm | undefined;
+  /** Absent with an AEAD. */
+  readonly integrity?: IntegrityAlgorithm | undefined;
+}
+
+export type SaParameters = EspParameters | AhParameters;
+
+export interface EspParameters extends SaBasics {
+  readonly protocol: 'esp';
+  readonly encryption: EncryptionAlgorithm;
+  /** `keyBits / 8 + saltBytes` bytes: key, then salt. The driver copies it. */
+  readonly encryptionKey: Uint8Array;
+  /** Absent with an AEAD. */
+  readonly integrity?: IntegrityAlgorithm;
+  readonly integrityKey?: Uint8Array;
+}
+
+/** RFC 4302. */
+export interface AhParameters extends SaBasics {
+  readonly protocol: 'ah';
+  readonly encryption?: undefined;
+  readonly encryptionKey?: undefined;
+  readonly integrity: IntegrityAlgorithm;
+  readonly integrityKey: Uint8Array;
+}
+
+interface SaBasics {
   /** Chosen by the negotiation, unique in the gateway for both directions. */
   readonly id: number;
   readonly direction: 'in' | 'out';
-  readonly protocol: 'esp';
-  readonly mode: 'tunnel';
+  /** Transport: the packet keeps its IP header, whose addresses are the outer ones (RFC 4301 §4.1). */
+  readonly mode: 'tunnel' | 'transport';
   /** The SPI in the packets: ours for `in`, the peer's for `out`. */
   readonly spi: number;
   /** The policy that this SA serves. */
@@ -58,29 +89,51 @@ export interface SaParameters {
   /** Outer addresses; UDP ports when `udpEncapsulation`. */
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** ESP in UDP (RFC 3948), else IP protocol 50 or 51. Never with AH. */
   readonly udpEncapsulation: boolean;
-  readonly encryption: EncryptionAlgorithm;
-  /** `keyBits / 8 + saltBytes` bytes: key, then salt. The driver copies it. */
-  readonly encryptionKey: Uint8Array;
-  /** Absent with an AEAD. */
-  readonly integrity?: IntegrityAlgorithm;
-  readonly integrityKey?: Uint8Array;
   /** Extended (64-bit) sequence numbers (RFC 4303 §2.2.1). */
   readonly esn: boolean;
-  /** Packets; 0 turns replay protection off. Inbound only. */
+  /** Packets, at most 65,536; 0 turns replay protection off. Inbound only. */
   readonly replayWindow: number;
   /** Inner packets of this SA: source in `localTs` and destination in `remoteTs` for `out`, the reverse for `in`. */
   readonly localTs: readonly TrafficSelector[];
   readonly remoteTs: readonly TrafficSelector[];
+  /** When it is spent by what it carries; absent: never. */
+  readonly limits?: SaLimits;
+  /** Outer header of tunnel mode; absent: DSCP copied out but not in, ECN by RFC 6040. */
+  readonly header?: OuterHeader;
+  /** Outbound tunnel mode: inner packets are padded up to this many bytes (RFC 4303 §2.7); absent or 0: not. */
+  readonly tfcBytes?: number;
+  /**
+   * An SA bundle (RFC 2401 §4.3): the id, in this direction, of the AH SA in transport mode that goes around this ESP SA. Its packets
+   * get AH outside, and inbound ones that did not come through it are dropped. That SA must be installed before this one.
+   */
+  readonly outerSaId?: number;
+}
+
+/** 0 or absent: no such limit. A soft limit raises `expire`, a hard one also stops the SA, exact to one batch of packets. Bytes are those of inner packets. */
+export interface SaLimits {
+  readonly softBytes?: number;
+  readonly hardBytes?: number;
+  readonly softPackets?: number;
+  readonly hardPackets?: number;
+}
+
+export interface OuterHeader {
+  /** Copies the DSCP from inner to outer header (`out`), from outer to inner (`in`), both or neither (RFC 4301 §5.1.2). */
+  readonly copyDscp: 'out' | 'in' | 'yes' | 'no';
+  /** RFC 6040 normal mode; false: outer ECN is always Not-ECT and ignored (RFC 6040 §4.1 compatibility mode). */
+  readonly ecn: boolean;
 }
 
 /**
  * An outbound policy: inner packets from `localTs` to `remoteTs` belong to it. With an SA (see `addSa`) they are encrypted.
- * Without one, `trap` holds the first packets and raises `acquire`; `protect` drops and counts them.
+ * Without one, `trap` holds the first packets and raises `acquire`; `protect` drops and counts them. `bypass` lets its packets leave
+ * as they are, past the tunnel, and `discard` drops and counts them; neither has SAs (RFC 4301 §4.4.1).
  */
 export interface Policy {
   readonly id: number;
-  readonly kind: 'protect' | 'trap';
+  readonly kind: 'protect' | 'trap' | 'bypass' | 'discard';
   /** Lower wins. A Child SA's own selectors stand before the trap that brought it up. */
   readonly priority: number;
   readonly localTs: readonly TrafficSelector[];
@@ -100,7 +153,7 @@ export interface PacketSummary {
 export type DataPlaneEvent =
   /** A held packet wants an SA. Raised once per policy until an SA comes or `releaseHeld` time has passed. */
   | { readonly type: 'acquire'; readonly policyId: number; readonly packet: PacketSummary }
-  /** The sequence number or a lifetime is near its end (soft) or spent (hard: the SA no longer sends). */
+  /** The sequence number or one of the SA's limits is near its end (soft) or spent (hard: the SA carries nothing any more). */
   | { readonly type: 'expire'; readonly saId: number; readonly hard: boolean }
   /** An authenticated packet came from a new outer address (RFC 7296 §2.23). */
   | { readonly type: 'mapping'; readonly saId: number; readonly remote: Endpoint };
@@ -125,4 +178,16 @@ export interface DataPlaneStats {
   readonly bytesOut: number;
   /** Dropped packets by cause (`no-sa`, `replay`, `integrity`, `selector`, `no-policy`, `held-overflow`, `malformed`, ...). */
   readonly drops: Readonly<Record<string, number>>;
+  /** The engine's threads, where there are any. */
+  readonly workers?: readonly WorkerStats[];
+}
+
+/** What one thread has done. */
+export interface WorkerStats {
+  /** `in-0`, `out-0`, `out-1`, ... */
+  readonly name: string;
+  readonly packets: number;
+  readonly bytes: number;
+  readonly batches: number;
+  readonly drops: number;
 }

@@ -4,9 +4,8 @@
 // In: lengths, replay check, check value, decryption, window update, padding, inner version, selectors.
 
 import { concat, equalConstantTime, readUint32, uint32, uint64 } from '../bytes.ts';
-import type { EncryptionAlgorithm, IntegrityAlgorithm } from '../crypto/algorithms.ts';
 import type { Crypto } from '../crypto/provider.ts';
-import type { SaParameters } from './data-plane.ts';
+import type { EspParameters, SaSuite } from './data-plane.ts';
 import { type InnerPacket, readPacket } from './packet.ts';
 import { matchesSelectors } from './policy-table.ts';
 import { MAX_EXTENDED_SEQUENCE, MAX_SEQUENCE, ReplayWindow } from './replay-window.ts';
@@ -22,17 +21,15 @@ const SOFT_SHARE = 15 / 16;
 const NOTHING = new Uint8Array(0);
 
 /** Whether packets can be protected so: by every AEAD alone, and by every other cipher with an integrity algorithm (RFC 8221 §4). */
-export function espCarries(
-  encryption: EncryptionAlgorithm,
-  integrity: IntegrityAlgorithm | undefined,
-): boolean {
+export function espCarries({ protocol, mode, encryption, integrity }: SaSuite): boolean {
+  if (protocol !== 'esp' || mode !== 'tunnel' || encryption === undefined) return false;
   return encryption.icvBytes > 0 !== (integrity !== undefined);
 }
 
 /** The first half of an outbound SA's work. */
 export class EspSender {
   readonly #crypto: Crypto;
-  readonly #sa: SaParameters;
+  readonly #sa: EspParameters;
   readonly #random: (lengthBytes: number) => Uint8Array;
   readonly #lastSequence: number;
   #sequence: number;
@@ -40,7 +37,7 @@ export class EspSender {
   /** Copies the keys. `usedSequence` is the number that counts as sent already: 0 for a new SA. */
   constructor(
     crypto: Crypto,
-    sa: SaParameters,
+    sa: EspParameters,
     random: (lengthBytes: number) => Uint8Array,
     usedSequence = 0,
   ) {
@@ -126,12 +123,12 @@ export type EspOpened =
 /** The work of an inbound SA. */
 export class EspReceiver {
   readonly #crypto: Crypto;
-  readonly #sa: SaParameters;
+  readonly #sa: EspParameters;
   readonly #window: ReplayWindow;
   #closed = false;
 
   /** Copies the keys. `seenSequence` counts as received already: 0 for a new SA. */
-  constructor(crypto: Crypto, sa: SaParameters, seenSequence = 0) {
+  constructor(crypto: Crypto, sa: EspParameters, seenSequence = 0) {
     this.#crypto = crypto;
     this.#sa = copySa(sa);
     this.#window = new ReplayWindow(sa.replayWindow, sa.esn, seenSequence);
@@ -208,7 +205,7 @@ function additionalData(header: Uint8Array, high: Uint8Array): Uint8Array {
 /** A separate algorithm covers the packet and behind it the upper half of the number, which is not sent (RFC 4303 §2.2.1). */
 function checkValue(
   crypto: Crypto,
-  { integrity, integrityKey }: SaParameters,
+  { integrity, integrityKey }: EspParameters,
   ...data: readonly Uint8Array[]
 ): Uint8Array {
   if (integrity === undefined || integrityKey === undefined) throw new TypeError('an SA without integrity');

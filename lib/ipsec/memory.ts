@@ -1,7 +1,6 @@
 // A data plane that carries nothing, for tests and the simulation: it keeps what the negotiation installs, answers as a real
 // one would, and lets a test look at it and raise events by hand.
 
-import type { EncryptionAlgorithm, IntegrityAlgorithm } from '../crypto/algorithms.ts';
 import type { ErrorInfo, Result } from '../errors.ts';
 import type { Endpoint } from '../net/address.ts';
 import type {
@@ -11,6 +10,7 @@ import type {
   Policy,
   SaCounters,
   SaParameters,
+  SaSuite,
 } from './data-plane.ts';
 import { espCarries } from './esp.ts';
 import { checkSa, copySa, SpiTable, wipeSa } from './spi-table.ts';
@@ -72,8 +72,8 @@ export class MemoryDataPlane implements DataPlane {
     if (old !== undefined) this.#counters.set(id, { ...old, ...counters });
   }
 
-  supports(encryption: EncryptionAlgorithm, integrity: IntegrityAlgorithm | undefined): boolean {
-    return espCarries(encryption, integrity);
+  supports(suite: SaSuite): boolean {
+    return espCarries(suite);
   }
 
   onEvent(listener: (event: DataPlaneEvent) => void): void {

@@ -4,12 +4,14 @@
 import { readUint32, wipe } from '../bytes.ts';
 import { isDegenerateKey } from '../crypto/cipher.ts';
 import { fail, ok, type Result } from '../errors.ts';
-import type { SaParameters } from './data-plane.ts';
+import type { EspParameters, SaParameters } from './data-plane.ts';
 
 /** SPIs below are not for use on the wire (RFC 4303 §2.1). */
 export const MIN_SPI = 256;
 const MAX_SPIS = 65536;
 const MAX_DRAWS = 64;
+/** The largest `SaParameters.replayWindow`. */
+export const MAX_REPLAY_WINDOW = 65536;
 
 export class SpiTable {
   /** The SA's id, or undefined while the SPI is only reserved. */
@@ -62,28 +64,36 @@ export class SpiTable {
 
 /** What a data plane refuses in an SA before it takes it: undefined when there is nothing to say. */
 export function checkSa(sa: SaParameters): { readonly code: string; readonly message: string } | undefined {
-  const { encryption, integrity } = sa;
   const problem = (message: string) => ({ code: 'bad-sa', message });
   if (!Number.isInteger(sa.spi) || sa.spi < MIN_SPI || sa.spi > 0xffffffff)
     return problem(`SPI ${sa.spi} is not for use`);
-  if (sa.encryptionKey.length !== encryption.keyBits / 8 + encryption.saltBytes)
-    return problem(`${encryption.name} does not take a key of ${sa.encryptionKey.length} bytes`);
+  const unsuited = sa.protocol === 'esp' ? unsuitedCipher(sa) : undefined;
+  if (unsuited !== undefined) return problem(unsuited);
+  if ((sa.integrityKey?.length ?? 0) !== (sa.integrity?.keyBytes ?? 0))
+    return problem('the integrity key has the wrong length');
+  if (!Number.isInteger(sa.replayWindow) || sa.replayWindow < 0 || sa.replayWindow > MAX_REPLAY_WINDOW)
+    return problem(`a replay window of ${sa.replayWindow} packets is not between 0 and ${MAX_REPLAY_WINDOW}`);
+  return undefined;
+}
+
+function unsuitedCipher({ encryption, encryptionKey, integrity }: EspParameters): string | undefined {
+  if (encryptionKey.length !== encryption.keyBits / 8 + encryption.saltBytes)
+    return `${encryption.name} does not take a key of ${encryptionKey.length} bytes`;
   // Encryption without integrity is not offered (RFC 8221 §4).
   if ((encryption.icvBytes === 0) !== (integrity !== undefined))
-    return problem('an AEAD, or a cipher with an integrity algorithm');
-  if (isDegenerateKey(encryption, sa.encryptionKey))
-    return problem(`${encryption.name} does not take a key that makes it plain DES`);
-  if ((sa.integrityKey?.length ?? 0) !== (integrity?.keyBytes ?? 0))
-    return problem('the integrity key has the wrong length');
-  if (!Number.isInteger(sa.replayWindow) || sa.replayWindow < 0 || sa.replayWindow > 4096)
-    return problem(`a replay window of ${sa.replayWindow} packets is not between 0 and 4096`);
+    return 'an AEAD, or a cipher with an integrity algorithm';
+  if (isDegenerateKey(encryption, encryptionKey))
+    return `${encryption.name} does not take a key that makes it plain DES`;
   return undefined;
 }
 
 /** The same parameters with keys of their own. */
-export function copySa(sa: SaParameters): SaParameters {
-  const copy = { ...sa, encryptionKey: sa.encryptionKey.slice() };
-  return sa.integrityKey === undefined ? copy : { ...copy, integrityKey: sa.integrityKey.slice() };
+export function copySa<Sa extends SaParameters>(sa: Sa): Sa {
+  return {
+    ...sa,
+    ...(sa.encryptionKey === undefined ? {} : { encryptionKey: sa.encryptionKey.slice() }),
+    ...(sa.integrityKey === undefined ? {} : { integrityKey: sa.integrityKey.slice() }),
+  };
 }
 
 /** Overwrites the keys of an SA that is gone. */

@@ -6,7 +6,7 @@ import { type CipherGCMTypes, createCipheriv, randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { concat, equalBytes, uint32, uint64 } from '../../lib/bytes.ts';
 import { algorithm, type EncryptionAlgorithm } from '../../lib/crypto/algorithms.ts';
-import type { SaParameters } from '../../lib/ipsec/data-plane.ts';
+import type { EspParameters } from '../../lib/ipsec/data-plane.ts';
 import { nativeSa } from '../../lib/ipsec/engine/index.ts';
 import { loadAddon, type NativeEspCodec } from '../../lib/ipsec/engine/native.ts';
 import { ipv4, ipv6, saOf } from './esp-model.ts';
@@ -24,12 +24,12 @@ const ROWS: readonly (readonly [string, { readonly id: number; readonly icvBytes
   ['AES-GMAC', { id: GMAC_ID, icvBytes: 16 }],
 ];
 
-function saFor(keyBits: number, row: { id: number; icvBytes: number }, esn: boolean): SaParameters {
+function saFor(keyBits: number, row: { id: number; icvBytes: number }, esn: boolean): EspParameters {
   const encryption: EncryptionAlgorithm = { ...algorithm('encr', `aes${keyBits}gcm16`), ...row };
   return saOf(`aes${keyBits}gcm16`, { encryption, esn, replayWindow: 0 });
 }
 
-function codecOf(sa: SaParameters, direction: 'in' | 'out', kernel: string, last = 0n): NativeEspCodec {
+function codecOf(sa: EspParameters, direction: 'in' | 'out', kernel: string, last = 0n): NativeEspCodec {
   const { EspCodec } = loadAddon();
   return new EspCodec(
     nativeSa({ ...sa, direction }),
@@ -40,7 +40,7 @@ function codecOf(sa: SaParameters, direction: 'in' | 'out', kernel: string, last
 }
 
 /** The ESP packet number `sequence` with that payload. */
-function model(sa: SaParameters, sequence: bigint, payload: Uint8Array): Uint8Array {
+function model(sa: EspParameters, sequence: bigint, payload: Uint8Array): Uint8Array {
   const padBytes = (4 - ((payload.length + 2) % 4)) % 4;
   const padding = Uint8Array.from({ length: padBytes }, (_, i) => i + 1);
   const text = concat(payload, padding, Uint8Array.of(padBytes, payload[0] >> 4 === 6 ? 41 : 4));

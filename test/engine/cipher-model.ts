@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { createCipheriv, createHmac, randomBytes } from 'node:crypto';
 import { concat, fromHex, toHex, uint32, uint64 } from '../../lib/bytes.ts';
 import { ALGORITHMS, type CipherMode } from '../../lib/crypto/algorithms.ts';
-import type { SaParameters } from '../../lib/ipsec/data-plane.ts';
+import type { EspParameters } from '../../lib/ipsec/data-plane.ts';
 import { saOf } from './esp-model.ts';
 
 /** What a suite is made of: transform ids and lengths, and its construction. */
@@ -218,7 +218,7 @@ function modeOf(id: number): CipherMode {
   return row.mode;
 }
 
-export function saFor(suite: Suite, esn: boolean): SaParameters {
+export function saFor(suite: Suite, esn: boolean): EspParameters {
   const { id, keyBytes, saltBytes, ivBytes, blockBytes, icvBytes, integrity } = suite;
   return saOf('aes128gcm16', {
     esn,
@@ -248,7 +248,7 @@ export function saFor(suite: Suite, esn: boolean): SaParameters {
 /** The ESP packet with that IV. */
 export function model(
   suite: Suite,
-  sa: SaParameters,
+  sa: EspParameters,
   sequence: bigint,
   iv: Uint8Array,
   payload: Uint8Array,

@@ -3,7 +3,7 @@
 import { type CipherGCMTypes, createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { concat, equalBytes, uint32, uint64 } from '../../lib/bytes.ts';
 import { algorithm } from '../../lib/crypto/algorithms.ts';
-import type { SaParameters } from '../../lib/ipsec/data-plane.ts';
+import type { EspParameters } from '../../lib/ipsec/data-plane.ts';
 import { nativeSa } from '../../lib/ipsec/engine/index.ts';
 import { loadAddon, type NativeEspCodec } from '../../lib/ipsec/engine/native.ts';
 import { parseSelector, type TrafficSelector } from '../../lib/ipsec/selector.ts';
@@ -23,7 +23,7 @@ export function selector(text: string): TrafficSelector {
 }
 
 /** The parameters of an SA with random keys. `suite`: `aes128gcm16`, `aes256-sha384`. */
-export function saOf(suite: string, changes: Partial<SaParameters> = {}): SaParameters {
+export function saOf(suite: string, changes: Partial<EspParameters> = {}): EspParameters {
   const [cipher, hmac] = suite.split('-');
   const encryption = algorithm('encr', cipher);
   const integrity = hmac === undefined ? undefined : algorithm('integ', hmac);
@@ -49,7 +49,7 @@ export function saOf(suite: string, changes: Partial<SaParameters> = {}): SaPara
 }
 
 /** The engine's codec for one direction of an SA; `last`: the last sequence number used. */
-export function codec(sa: SaParameters, direction: 'in' | 'out', last = 0n): NativeEspCodec {
+export function codec(sa: EspParameters, direction: 'in' | 'out', last = 0n): NativeEspCodec {
   const { EspCodec } = loadAddon();
   return new EspCodec(nativeSa({ ...sa, direction }), Number(last >> 32n), Number(last & 0xffffffffn));
 }
@@ -62,7 +62,7 @@ export interface SealOptions {
 
 /** The ESP packet that carries `payload` as number `sequence`. */
 export function modelSeal(
-  sa: SaParameters,
+  sa: EspParameters,
   sequence: bigint,
   payload: Uint8Array,
   options: SealOptions = {},
@@ -99,7 +99,7 @@ export interface Opened {
 }
 
 /** Reads an ESP packet whose high half of the sequence number is known. Throws when its ICV is wrong. */
-export function modelOpen(sa: SaParameters, packet: Uint8Array, sequenceHigh = 0): Opened {
+export function modelOpen(sa: EspParameters, packet: Uint8Array, sequenceHigh = 0): Opened {
   const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
   const ivBytes = sa.encryption.ivBytes;
   const icvBytes = sa.integrity?.icvBytes ?? 16;
@@ -163,19 +163,19 @@ export function ipv6(bodyBytes: number): Uint8Array {
   return new Uint8Array(packet);
 }
 
-function gcmName(sa: SaParameters): CipherGCMTypes {
+function gcmName(sa: EspParameters): CipherGCMTypes {
   return `aes-${sa.encryption.keyBits}-gcm` as CipherGCMTypes;
 }
 
-function gcmKey(sa: SaParameters): Uint8Array {
+function gcmKey(sa: EspParameters): Uint8Array {
   return sa.encryptionKey.subarray(0, sa.encryption.keyBits / 8);
 }
 
-function gcmSalt(sa: SaParameters): Uint8Array {
+function gcmSalt(sa: EspParameters): Uint8Array {
   return sa.encryptionKey.subarray(sa.encryption.keyBits / 8);
 }
 
-function hmacOf(sa: SaParameters, data: Uint8Array): Uint8Array {
+function hmacOf(sa: EspParameters, data: Uint8Array): Uint8Array {
   const { integrity, integrityKey } = sa;
   if (integrity === undefined || integrityKey === undefined)
     throw new TypeError('an SA without integrity algorithm');

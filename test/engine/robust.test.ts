@@ -21,9 +21,11 @@ const PRELUDE = `
   const open = (input = {}) => openEngine(parseConfig({ connections: {}, ...input }), log, () => performance.now());
   const all = [parseSelector('0.0.0.0/0').value];
   const address = Uint8Array.of(192, 0, 2, 1);
-  const sa = (changes = {}) => ({ id: 1, direction: 'out', spi: 4096, policyId: 1, local: { address, port: 4500 },
+  const sa = (changes = {}) => ({ id: 1, direction: 'out', protocol: 'esp', mode: 'tunnel', udpEncapsulation: true, spi: 4096, policyId: 1, local: { address, port: 4500 },
     remote: { address, port: 4500 }, encryption: 20, encryptionKey: new Uint8Array(20), integrity: 0,
-    integrityKey: new Uint8Array(), esn: false, replayWindow: 64, localTs: all, remoteTs: all, ...changes });
+    integrityKey: new Uint8Array(), esn: false, replayWindow: 64, localTs: all, remoteTs: all,
+    limits: { softBytes: 0, hardBytes: 0, softPackets: 0, hardPackets: 0 }, copyDscp: 'out', ecn: true, tfcBytes: 0, outerSaId: 0,
+    ...changes });
   const policy = (changes = {}) => ({ id: 1, kind: 'trap', priority: 1, localTs: all, remoteTs: all, ...changes });
   const settings = (changes = {}) => ({ addresses: [Uint8Array.of(127, 0, 0, 1)], port: 0, nattPort: 0, tunName: 'ike0',
     mtu: 1400, installRoutes: true, table: 4500, priority: 4500, mark: 4500, heldPackets: 4, offloads: true, ...changes });

@@ -3,7 +3,7 @@
 
 import { concat, uint32 } from '../../lib/bytes.ts';
 import { algorithm, findAlgorithm } from '../../lib/crypto/algorithms.ts';
-import type { SaParameters } from '../../lib/ipsec/data-plane.ts';
+import type { EspParameters } from '../../lib/ipsec/data-plane.ts';
 import { parseSelector, type TrafficSelector } from '../../lib/ipsec/selector.ts';
 import { nodeDecrypt, nodeEncrypt, nodeOpen, nodePrf, nodeSeal } from '../lib/node-ciphers.ts';
 
@@ -50,7 +50,7 @@ export function patterned(lengthBytes: number, start: number): Uint8Array {
 }
 
 /** Parameters of an SA between 10.1.0.0/16, fd00:1::/32 and 10.2.0.0/16, fd00:2::/32, over loopback. */
-export function saParameters(suite: SuiteName, overrides: Partial<SaParameters> = {}): SaParameters {
+export function saParameters(suite: SuiteName, overrides: Partial<EspParameters> = {}): EspParameters {
   const [cipher, mac] = suite.split('-');
   const encryption = algorithm('encr', cipher);
   const integrity = mac === undefined ? undefined : findAlgorithm(mac);
@@ -77,7 +77,7 @@ export function saParameters(suite: SuiteName, overrides: Partial<SaParameters> 
 }
 
 /** The inbound SA that hears what `out` says. */
-export function mirror(out: SaParameters, overrides: Partial<SaParameters> = {}): SaParameters {
+export function mirror(out: EspParameters, overrides: Partial<EspParameters> = {}): EspParameters {
   return {
     ...out,
     id: out.id + 1,
@@ -91,7 +91,7 @@ export function mirror(out: SaParameters, overrides: Partial<SaParameters> = {})
 }
 
 /** Payload, padding 1, 2, 3, ..., pad length and next header, aligned for the SA's cipher. */
-export function withTrailer(sa: SaParameters, payload: Uint8Array, nextHeader: number): Uint8Array {
+export function withTrailer(sa: EspParameters, payload: Uint8Array, nextHeader: number): Uint8Array {
   // Blocks of CBC; everything else is aligned to 4 bytes.
   const blocks: Readonly<Record<string, number>> = {
     'aes-cbc': 16,
@@ -107,7 +107,7 @@ export function withTrailer(sa: SaParameters, payload: Uint8Array, nextHeader: n
 
 /** The ESP packet of a plaintext that has its trailer. `sequence` is the full number; its upper half counts with ESN alone. */
 export function espByHand(
-  sa: SaParameters,
+  sa: EspParameters,
   sequence: bigint,
   iv: Uint8Array,
   plaintext: Uint8Array,
@@ -129,7 +129,7 @@ export interface Taken {
 }
 
 /** Takes an ESP packet apart; throws when its check value is wrong. */
-export function openByHand(sa: SaParameters, sequence: bigint, esp: Uint8Array): Taken {
+export function openByHand(sa: EspParameters, sequence: bigint, esp: Uint8Array): Taken {
   const { low, high } = halves(sequence);
   const header = esp.slice(0, 8);
   const { encryption, encryptionKey } = sa;
@@ -154,12 +154,12 @@ export function openByHand(sa: SaParameters, sequence: bigint, esp: Uint8Array):
 }
 
 /** RFC 4106 §5 and its followers: with ESN the whole number. */
-function additional(sa: SaParameters, low: Uint8Array, high: Uint8Array): Uint8Array {
+function additional(sa: EspParameters, low: Uint8Array, high: Uint8Array): Uint8Array {
   return sa.esn ? concat(uint32(sa.spi), high, low) : concat(uint32(sa.spi), low);
 }
 
 /** Over the packet, and with ESN over the upper half of the number behind it; cut to half (RFC 4868 §2.3) or to 96 bits. */
-export function icvByHand(sa: SaParameters, body: Uint8Array, high: Uint8Array): Uint8Array {
+export function icvByHand(sa: EspParameters, body: Uint8Array, high: Uint8Array): Uint8Array {
   const name = sa.integrity?.name ?? '';
   const bytes = { sha256: 16, sha384: 24, sha512: 32 }[name] ?? 12;
   const data = sa.esn ? concat(body, high) : body;

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { concat, fromHex, toHex, uint32 } from '../../lib/bytes.ts';
 import { createCrypto } from '../../lib/crypto/symmetric.ts';
-import type { SaParameters } from '../../lib/ipsec/data-plane.ts';
+import type { EspParameters } from '../../lib/ipsec/data-plane.ts';
 import { type EspOpened, EspReceiver, EspSender } from '../../lib/ipsec/esp.ts';
 import { MAX_EXTENDED_SEQUENCE } from '../../lib/ipsec/replay-window.ts';
 import {
@@ -26,16 +26,16 @@ const crypto = createCrypto();
 const IPV4 = 4;
 const random = (lengthBytes: number): Uint8Array => new Uint8Array(randomBytes(lengthBytes));
 
-function sender(sa: SaParameters, usedSequence = 0): EspSender {
+function sender(sa: EspParameters, usedSequence = 0): EspSender {
   return new EspSender(crypto, sa, random, usedSequence);
 }
 
-function receiver(sa: SaParameters, overrides: Partial<SaParameters> = {}, seenSequence = 0): EspReceiver {
+function receiver(sa: EspParameters, overrides: Partial<EspParameters> = {}, seenSequence = 0): EspReceiver {
   return new EspReceiver(crypto, mirror(sa, overrides), seenSequence);
 }
 
 /** An ESP packet by hand around an inner packet. */
-function made(sa: SaParameters, sequence: number, inner: Uint8Array, nextHeader = IPV4): Uint8Array {
+function made(sa: EspParameters, sequence: number, inner: Uint8Array, nextHeader = IPV4): Uint8Array {
   return espByHand(
     sa,
     BigInt(sequence),

@@ -104,8 +104,8 @@ function saPairs(gateway: Gateway, direction: SaParameters['direction']): string
       const [from, to] = direction === 'out' ? [sa.localTs, sa.remoteTs] : [sa.remoteTs, sa.localTs];
       return [
         sa.spi,
-        sa.encryption.name,
-        toHex(sa.encryptionKey),
+        sa.encryption?.name,
+        toHex(sa.encryptionKey ?? new Uint8Array(0)),
         sa.integrity?.name ?? '',
         toHex(sa.integrityKey ?? new Uint8Array(0)),
         sa.esn,

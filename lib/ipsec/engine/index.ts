@@ -3,7 +3,7 @@
 
 import { accessSync, constants, readFileSync } from 'node:fs';
 import type { Config } from '../../config/types.ts';
-import type { CipherMode, EncryptionAlgorithm, IntegrityAlgorithm } from '../../crypto/algorithms.ts';
+import type { CipherMode } from '../../crypto/algorithms.ts';
 import { type ErrorInfo, fail, ok, type Result, SystemError } from '../../errors.ts';
 import type { Datagram, Log } from '../../ike/runtime.ts';
 import { type Endpoint, formatAddress, parseAddress } from '../../net/address.ts';
@@ -15,6 +15,7 @@ import type {
   Policy,
   SaCounters,
   SaParameters,
+  SaSuite,
 } from '../data-plane.ts';
 import {
   loadAddon,
@@ -76,10 +77,8 @@ export async function openEngine(
 }
 
 /** Whether the engine has these algorithms (addon/cipher/suite.cc). */
-export function engineCarries(
-  encryption: EncryptionAlgorithm,
-  integrity: IntegrityAlgorithm | undefined,
-): boolean {
+export function engineCarries({ protocol, mode, encryption, integrity }: SaSuite): boolean {
+  if (protocol !== 'esp' || mode !== 'tunnel' || encryption === undefined) return false;
   return integrity === undefined
     ? AEADS.has(encryption.mode)
     : CIPHERS.has(encryption.mode) && INTEGRITY.has(integrity.name);
@@ -180,8 +179,8 @@ class EngineDataPlane implements DataPlane {
     return this.#lastStats !== undefined;
   }
 
-  supports(encryption: EncryptionAlgorithm, integrity: IntegrityAlgorithm | undefined): boolean {
-    return engineCarries(encryption, integrity);
+  supports(suite: SaSuite): boolean {
+    return engineCarries(suite);
   }
 
   onEvent(listener: (event: DataPlaneEvent) => void): void {
@@ -203,7 +202,7 @@ class EngineDataPlane implements DataPlane {
   addSa(sa: SaParameters, done: (error?: ErrorInfo) => void): void {
     if (this.#closed) done(CLOSED);
     // The engine goes by transform numbers, and more than one algorithm may have the same.
-    else if (!this.supports(sa.encryption, sa.integrity)) {
+    else if (!this.supports(sa)) {
       const name = [sa.encryption, sa.integrity].flatMap((row) => row?.name ?? []).join('-');
       done({ code: 'ERR_IKE_ALGORITHM', message: `the engine has no ${name}` });
     } else if (sa.udpEncapsulation) done(this.#attempt(() => this.#native.addSa(nativeSa(sa))));
@@ -300,18 +299,31 @@ export function nativeSa(sa: SaParameters): NativeSa {
   return {
     id: sa.id,
     direction: sa.direction,
+    protocol: sa.protocol,
+    mode: sa.mode,
     spi: sa.spi,
     policyId: sa.policyId,
     local: nativeEndpoint(sa.local),
     remote: nativeEndpoint(sa.remote),
-    encryption: sa.encryption.id,
-    encryptionKey: sa.encryptionKey,
+    udpEncapsulation: sa.udpEncapsulation,
+    encryption: sa.encryption?.id ?? 0,
+    encryptionKey: sa.encryptionKey ?? new Uint8Array(),
     integrity: sa.integrity?.id ?? 0,
     integrityKey: sa.integrityKey ?? new Uint8Array(),
     esn: sa.esn,
     replayWindow: sa.replayWindow,
     localTs: sa.localTs,
     remoteTs: sa.remoteTs,
+    limits: {
+      softBytes: sa.limits?.softBytes ?? 0,
+      hardBytes: sa.limits?.hardBytes ?? 0,
+      softPackets: sa.limits?.softPackets ?? 0,
+      hardPackets: sa.limits?.hardPackets ?? 0,
+    },
+    copyDscp: sa.header?.copyDscp ?? 'out',
+    ecn: sa.header?.ecn ?? true,
+    tfcBytes: sa.tfcBytes ?? 0,
+    outerSaId: sa.outerSaId ?? 0,
   };
 }
 

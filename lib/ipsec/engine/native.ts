@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SystemError } from '../../errors.ts';
-import type { PacketSummary } from '../data-plane.ts';
+import type { OuterHeader, PacketSummary, Policy, SaLimits } from '../data-plane.ts';
 import type { TrafficSelector } from '../selector.ts';
 
 /** Compiled, this file lies in dist/lib/ipsec/engine/, in a checkout as in the published package. */
@@ -92,11 +92,14 @@ export interface NativeEndpoint {
 export interface NativeSa {
   readonly id: number;
   readonly direction: 'in' | 'out';
+  readonly protocol: 'esp' | 'ah';
+  readonly mode: 'tunnel' | 'transport';
   readonly spi: number;
   readonly policyId: number;
   readonly local: NativeEndpoint;
   readonly remote: NativeEndpoint;
-  /** IKEv2 transform ids. */
+  readonly udpEncapsulation: boolean;
+  /** IKEv2 transform ids; 0 and an empty key with AH. */
   readonly encryption: number;
   readonly encryptionKey: Uint8Array;
   /** 0 and an empty key with an AEAD. */
@@ -106,11 +109,18 @@ export interface NativeSa {
   readonly replayWindow: number;
   readonly localTs: readonly TrafficSelector[];
   readonly remoteTs: readonly TrafficSelector[];
+  /** 0: none. At most 2^53 - 1. */
+  readonly limits: Required<SaLimits>;
+  readonly copyDscp: OuterHeader['copyDscp'];
+  readonly ecn: boolean;
+  readonly tfcBytes: number;
+  /** 0: none. */
+  readonly outerSaId: number;
 }
 
 export interface NativePolicy {
   readonly id: number;
-  readonly kind: 'protect' | 'trap';
+  readonly kind: Policy['kind'];
   readonly priority: number;
   readonly localTs: readonly TrafficSelector[];
   readonly remoteTs: readonly TrafficSelector[];

@@ -2,7 +2,7 @@
 
 import type { Crypto } from '../../crypto/provider.ts';
 import type { Endpoint } from '../../net/address.ts';
-import type { SaCounters, SaParameters } from '../data-plane.ts';
+import type { EspParameters, SaCounters } from '../data-plane.ts';
 import { EspSender } from '../esp.ts';
 import type { InnerPacket } from '../packet.ts';
 import { matchesSelectors } from '../policy-table.ts';
@@ -27,7 +27,7 @@ export class OutboundSa {
   readonly id: number;
   readonly policyId: number;
   readonly #parts: PortableParts;
-  readonly #selectors: Pick<SaParameters, 'localTs' | 'remoteTs'>;
+  readonly #selectors: Pick<EspParameters, 'localTs' | 'remoteTs'>;
   readonly #sender: EspSender;
   #local: Endpoint;
   #remote: Endpoint;
@@ -38,7 +38,7 @@ export class OutboundSa {
   #told: 'none' | 'soft' | 'hard' = 'none';
 
   /** `usedSequence` counts as sent already: 0 for a new SA. */
-  constructor(parts: PortableParts, sa: SaParameters, usedSequence = 0) {
+  constructor(parts: PortableParts, sa: EspParameters, usedSequence = 0) {
     this.id = sa.id;
     this.policyId = sa.policyId;
     this.#parts = parts;

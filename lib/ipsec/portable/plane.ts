@@ -3,7 +3,6 @@
 // hands it to `transmit`. In: receive() finds the SA by SPI, opens the packet and hands it to the packet listener.
 
 import { readUint32 } from '../../bytes.ts';
-import type { EncryptionAlgorithm, IntegrityAlgorithm } from '../../crypto/algorithms.ts';
 import type { ErrorInfo, Result } from '../../errors.ts';
 import { type Endpoint, sameEndpoint } from '../../net/address.ts';
 import type {
@@ -13,6 +12,7 @@ import type {
   Policy,
   SaCounters,
   SaParameters,
+  SaSuite,
 } from '../data-plane.ts';
 import { EspReceiver, espCarries } from '../esp.ts';
 import { type InnerPacket, readPacket } from '../packet.ts';
@@ -80,8 +80,8 @@ export class PortableDataPlane implements DataPlane {
     this.#packetListener = listener;
   }
 
-  supports(encryption: EncryptionAlgorithm, integrity: IntegrityAlgorithm | undefined): boolean {
-    return espCarries(encryption, integrity);
+  supports(suite: SaSuite): boolean {
+    return espCarries(suite);
   }
 
   onEvent(listener: (event: DataPlaneEvent) => void): void {
@@ -218,6 +218,11 @@ export class PortableDataPlane implements DataPlane {
   }
 
   #addSa(sa: SaParameters): ErrorInfo | undefined {
+    if (sa.protocol !== 'esp' || !this.supports(sa))
+      return {
+        code: 'bad-sa',
+        message: `the portable data plane has no ${sa.protocol} ${sa.mode} SAs like this`,
+      };
     const problem = checkSa(sa);
     if (problem !== undefined) return problem;
     if (!sa.udpEncapsulation)
