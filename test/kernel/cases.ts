@@ -1,5 +1,4 @@
-// What is tried against the kernel: SAs for both sides, the inner networks, and whom to ping. A case that the engine's own table of
-// suites does not have is left out by inside.ts.
+// What is tried against the kernel: SAs for both sides, the inner networks, and whom to ping.
 
 import { algorithm } from '../../lib/crypto/algorithms.ts';
 import type { SaParameters } from '../../lib/ipsec/data-plane.ts';
@@ -7,7 +6,7 @@ import { saOf, selector } from '../engine/esp-model.ts';
 
 export interface Case {
   readonly name: string;
-  /** Out and in of our engine, then of the kernel. With a bundle the ESP SAs stand first. */
+  /** Out and in of our engine, then of the kernel. In a bundle the ESP SAs stand before the AH SAs around them. */
   readonly pair: readonly [readonly SaParameters[], readonly SaParameters[]];
   /** Our inner network and the kernel's, as prefixes. */
   readonly near: string;
@@ -24,9 +23,13 @@ interface Shape {
   readonly udp?: boolean;
   readonly esn?: boolean;
   readonly window?: number;
+  /** The suite of an AH SA in transport mode around each SA. */
+  readonly bundle?: string;
 }
 
 let nextId = 1;
+/** From the inner SA of a bundle to the outer one. */
+const OUTER = 0x10000;
 
 /** Both sides of a Child SA with fresh keys. */
 function caseOf(name: string, shape: Shape): Case {
@@ -50,6 +53,8 @@ function caseOf(name: string, shape: Shape): Case {
     replayWindow: shape.window ?? 64,
   };
   const keys = [makeSa(shape.suite), makeSa(shape.suite)];
+  const around = shape.bundle === undefined ? [] : [makeSa(shape.bundle), makeSa(shape.bundle)];
+  const hostTs = hosts.map((host) => [selector(host)]);
   const side = (self: 0 | 1): SaParameters[] => {
     const ts = [[selector(near)], [selector(far)]];
     const path = {
@@ -58,7 +63,7 @@ function caseOf(name: string, shape: Shape): Case {
       localTs: ts[self],
       remoteTs: ts[1 - self],
     };
-    return [
+    const inner: SaParameters[] = [
       { ...keys[self], ...common, ...path, id: id * 2, direction: 'out', spi: 0x1000 + id * 2 + self },
       {
         ...keys[1 - self],
@@ -69,6 +74,25 @@ function caseOf(name: string, shape: Shape): Case {
         spi: 0x1000 + id * 2 + 1 - self,
       },
     ];
+    if (around.length === 0) return inner;
+    // Around what the inner SA made: from host to host.
+    const outside = {
+      ...common,
+      ...path,
+      mode: 'transport',
+      localTs: hostTs[self],
+      remoteTs: hostTs[1 - self],
+    } as const;
+    const aroundThem = inner.map(
+      (sa, i): SaParameters => ({
+        ...around[i === 0 ? self : 1 - self],
+        ...outside,
+        id: sa.id + OUTER,
+        direction: sa.direction,
+        spi: sa.spi + OUTER,
+      }),
+    );
+    return [...inner.map((sa) => ({ ...sa, outerSaId: sa.id + OUTER })), ...aroundThem];
   };
   return { name, pair: [side(0), side(1)], near, far, ping };
 }
@@ -112,4 +136,44 @@ const inUdp: readonly Case[] = [
   ),
 ];
 
-export const cases: readonly Case[] = inUdp;
+const FAMILIES = [
+  { family: 'IPv4', v6Outer: false, v6Inner: false },
+  { family: 'IPv6', v6Outer: true, v6Inner: true },
+] as const;
+
+/** As IP protocols 50 and 51. */
+const bare: readonly Case[] = FAMILIES.flatMap(({ family, ...shape }) => [
+  ...(['tunnel', 'transport'] as const).flatMap((mode) => [
+    ...(['aes128gcm16', 'aes256-sha256', 'chacha20poly1305'] as const).map((suite) =>
+      caseOf(`RFC 4303 §3.1: ${suite} in ${family}, ${mode} mode`, { ...shape, suite, mode, udp: false }),
+    ),
+    ...(['sha1', 'sha256', 'sha384', 'sha512', 'aesxcbc', 'aescmac'] as const).map((mac) =>
+      caseOf(`RFC 4302 §3.1: AH with ${mac} in ${family}, ${mode} mode`, {
+        ...shape,
+        suite: `ah-${mac}`,
+        mode,
+        udp: false,
+      }),
+    ),
+  ]),
+  caseOf(`RFC 4302 §2.5: AH with extended sequence numbers in ${family}`, {
+    ...shape,
+    suite: 'ah-sha256',
+    udp: false,
+    esn: true,
+    window: 4096,
+  }),
+  caseOf(`AH around ESP in ${family}: a bundle`, {
+    ...shape,
+    suite: 'aes256-sha256',
+    bundle: 'ah-sha256',
+    udp: false,
+  }),
+]);
+
+/** In UDP, but for one host only. */
+const transportInUdp: readonly Case[] = [
+  caseOf('RFC 3948 §3.1: aes128gcm16 in UDP, transport mode', { suite: 'aes128gcm16', mode: 'transport' }),
+];
+
+export const cases: readonly Case[] = [...inUdp, ...transportInUdp, ...bare];

@@ -10,12 +10,14 @@ const SCRIPT = fileURLToPath(new URL('./inside.js', import.meta.url));
 
 test('our engine and the IPsec of a Linux kernel understand each other', {
   skip: machineMissing(),
-  timeout: 180_000,
+  timeout: 300_000,
 }, async (t) => {
-  const printed = await runInMachine(SCRIPT, 150_000);
-  const results = [...printed.matchAll(/^case (ok|failed): (.*)\n((?:\| .*\n)*)/gm)];
-  for (const [, how, name, told] of results)
-    await t.test(name, () => assert.ok(how === 'ok', `${name}\n${told}`));
+  const printed = await runInMachine(SCRIPT, 240_000);
+  const results = [...printed.matchAll(/^case (ok|failed|skipped): (.*)\n((?:\| .*\n)*)/gm)];
+  for (const [, how, name, told] of results) {
+    const skip = how === 'skipped' ? 'the engine has no such SAs' : false;
+    await t.test(name, { skip }, () => assert.equal(how, 'ok', `${name}\n${told}`));
+  }
   const [, planned] = /^cases: (\d+)$/m.exec(printed) ?? [];
   assert.equal(String(results.length), planned, `not all cases came to an end:\n${printed}`);
   assert.match(printed, /^lab ended 0$/m, printed);
