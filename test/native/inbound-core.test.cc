@@ -38,7 +38,7 @@ struct Pair {
   Bytes sealed(const Bytes& inner) {
     Batch batch;
     batch.addInner(inner);
-    sender.outbound(batch.packets(), kSecondNs);
+    transmit(sender, batch.packets(), kSecondNs);
     CHECK_EQ(batch[0].drop, Drop::none);
     return copyOf(batch[0]);
   }
@@ -46,14 +46,14 @@ struct Pair {
   Drop open(const Bytes& outer) {
     Batch batch;
     batch.addOuter(outer);
-    receiver.inbound(batch.packets(), kSecondNs);
+    receive(receiver, batch.packets(), kSecondNs);
     return batch[0].drop;
   }
 
   std::uint64_t drops(Drop drop) { return dropped(receiver.stats().drops, drop); }
 
   Mailbox mailbox;
-  ike::OutboundCore sender{mailbox, 8};
+  auto sender = senderOf<ike::OutboundCore>(mailbox, 8);
   InboundCore receiver{mailbox};
 
  private:
@@ -74,13 +74,13 @@ TEST(
         expected.push_back(udpPacket(i % 3 == 0, i < 40 ? i : i * 21, 7, static_cast<std::uint8_t>(i)));
         inner.addInner(expected.back());
       }
-      pair.sender.outbound(inner.packets(), kSecondNs);
+      transmit(pair.sender, inner.packets(), kSecondNs);
       Batch outer;
       for (ike::Packet& packet : inner.packets()) {
         CHECK_EQ(packet.drop, Drop::none);
         outer.addOuter(packet.bytes());
       }
-      pair.receiver.inbound(outer.packets(), kSecondNs);
+      receive(pair.receiver, outer.packets(), kSecondNs);
       for (std::size_t i = 0; i < ike::kBatch; i++) {
         CHECK_EQ(outer[i].drop, Drop::none);
         CHECK_EQ(outer[i].bytes(), expected[i]);
@@ -138,7 +138,7 @@ TEST("random bytes for a known SPI and for unknown ones are dropped, all of them
       if (random() % 2 == 0 && bytes.size() >= 4) ike::store32(bytes.data(), kSpi);
       batch.addOuter(bytes);
     }
-    pair.receiver.inbound(batch.packets(), kSecondNs);
+    receive(pair.receiver, batch.packets(), kSecondNs);
     for (const ike::Packet& packet : batch.packets()) CHECK(packet.drop != Drop::none);
   }
   std::uint64_t sum = 0;
@@ -156,7 +156,7 @@ TEST("RFC 4303 §3.4.3: of equal packets in one batch and in later ones exactly 
     batch.addOuter(first);
     batch.addOuter(second);
   }
-  pair.receiver.inbound(batch.packets(), kSecondNs);
+  receive(pair.receiver, batch.packets(), kSecondNs);
   std::size_t through = 0;
   for (const ike::Packet& packet : batch.packets()) through += packet.drop == Drop::none;
   CHECK_EQ(through, 2u);
@@ -214,7 +214,7 @@ std::size_t early(InboundCore& core, std::uint32_t spi, std::size_t count, std::
   for (std::size_t i = 0; i < count; i++) {
     Batch batch;
     batch.addOuter(espOf(spi));
-    core.inbound(batch.packets(), nowNs);
+    receive(core, batch.packets(), nowNs);
     CHECK(batch[0].drop != Drop::none);
   }
   return count - (dropped(core.stats().drops, Drop::heldOverflow) - before);
@@ -259,18 +259,18 @@ TEST("early packets come through in order when their SA has come, with the addre
   Mailbox mailbox;
   InboundCore core(mailbox);
   const std::uint32_t spi = reserve(core);
-  ike::OutboundCore sender(mailbox, 8);
+  auto sender = senderOf<ike::OutboundCore>(mailbox, 8);
   CHECK(!sender.addPolicy(policyOf(1, ike::Policy::Kind::protect)));
   ike::SaSpec spec = specOf(kGcm128, false, 1, spi);
   auto suite = ike::Suite::create(spec.keys, true);
   CHECK(!sender.addSa(std::move(spec), std::move(suite)));
   Batch inner;
   for (std::uint8_t i = 0; i < 20; i++) inner.addInner(udpPacket(false, 10, 7, i));
-  sender.outbound(inner.packets(), kSecondNs);
+  transmit(sender, inner.packets(), kSecondNs);
   const ike::Endpoint elsewhere{v4(198, 51, 100, 7), 1234};
   Batch outer;
   for (ike::Packet& packet : inner.packets()) outer.addOuter(packet.bytes()).remote = elsewhere;
-  core.inbound(outer.packets(), kSecondNs);
+  receive(core, outer.packets(), kSecondNs);
   CHECK(!core.hasReleased());
 
   ike::SaSpec receiving = specOf(kGcm128, true, 2, spi);
@@ -303,7 +303,7 @@ TEST(
   const auto from = [&pair](Bytes bytes, std::uint16_t port) {
     Batch batch;
     batch.addOuter(bytes).remote.port = port;
-    pair.receiver.inbound(batch.packets(), kSecondNs);
+    receive(pair.receiver, batch.packets(), kSecondNs);
     return pair.mailbox.take().events;
   };
   CHECK_EQ(from(second, 4500).size(), 0u);

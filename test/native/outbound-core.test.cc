@@ -27,7 +27,7 @@ ike::Status addSa(OutboundCore& core, std::uint32_t id, std::vector<ike::Selecto
 Drop send(OutboundCore& core, const Bytes& inner, std::int64_t nowNs = kSecondNs) {
   Batch batch;
   batch.addInner(inner);
-  core.outbound(batch.packets(), nowNs);
+  transmit(core, batch.packets(), nowNs);
   return batch[0].drop;
 }
 
@@ -49,7 +49,7 @@ TEST(
     "RFC 4301 §5.1: without policy nothing leaves, with a policy but without SA neither, and what is no "
     "packet never") {
   Mailbox mailbox;
-  OutboundCore core(mailbox, 8);
+  auto core = senderOf<ike::OutboundCore>(mailbox, 8);
   CHECK_EQ(send(core, udpPacket(false, 10)), Drop::noPolicy);
   CHECK(!core.addPolicy(policyOf(1, Policy::Kind::protect)));
   CHECK_EQ(send(core, udpPacket(false, 10)), Drop::noSa);
@@ -66,7 +66,7 @@ TEST(
 
 TEST("a trap tells once, holds so many packets, and lets them go in order when an SA comes for them") {
   Mailbox mailbox;
-  OutboundCore core(mailbox, 8);
+  auto core = senderOf<ike::OutboundCore>(mailbox, 8);
   CHECK(!core.addPolicy(policyOf(1, Policy::Kind::trap)));
   for (int i = 0; i < 11; i++) CHECK(send(core, udpPacket(false, 100, 7)) != Drop::none);
   CHECK_EQ(dropped(core.stats().drops, Drop::heldOverflow), 3u);
@@ -87,7 +87,7 @@ TEST("a trap tells once, holds so many packets, and lets them go in order when a
 
 TEST("a trap whose cry was not heard cries again; one whose packets grew old begins anew") {
   Mailbox mailbox;
-  OutboundCore core(mailbox, 8);
+  auto core = senderOf<ike::OutboundCore>(mailbox, 8);
   CHECK(!core.addPolicy(policyOf(1, Policy::Kind::trap)));
   while (mailbox.post(Event(Event::Type::mapping))) {
   }
@@ -109,7 +109,7 @@ TEST("what all traps hold together is bounded in bytes, and the bytes are given 
   Mailbox mailbox;
   const Bytes large = udpPacket(false, 60'000);
   const std::size_t fit = ike::kMaxHeldBytes / large.size();
-  OutboundCore core(mailbox, 2 * fit);
+  auto core = senderOf<ike::OutboundCore>(mailbox, 2 * fit);
   std::uint64_t overflown = 0;
   // Again after the packets were dropped with their policy, and again after they were sent.
   for (int round = 0; round < 3; round++) {
@@ -129,7 +129,7 @@ TEST("what all traps hold together is bounded in bytes, and the bytes are given 
 
 TEST("an SA that goes before the packets that were let go for it takes them with it, counted") {
   Mailbox mailbox;
-  OutboundCore core(mailbox, 8);
+  auto core = senderOf<ike::OutboundCore>(mailbox, 8);
   CHECK(!core.addPolicy(policyOf(1, Policy::Kind::trap)));
   for (int i = 0; i < 5; i++) send(core, udpPacket(false, 10));
   CHECK(!addSa(core, 1));
@@ -141,7 +141,7 @@ TEST("an SA that goes before the packets that were let go for it takes them with
 
 TEST("the newest SA that a packet matches carries it, and when it goes the one before it does") {
   Mailbox mailbox;
-  OutboundCore core(mailbox, 8);
+  auto core = senderOf<ike::OutboundCore>(mailbox, 8);
   CHECK(!core.addPolicy(policyOf(1, Policy::Kind::protect)));
   CHECK(!addSa(core, 1));
   CHECK(!addSa(core, 2));
@@ -149,7 +149,7 @@ TEST("the newest SA that a packet matches carries it, and when it goes the one b
   const auto carrier = [&core](bool v6) {
     Batch batch;
     batch.addInner(udpPacket(v6, 10));
-    core.outbound(batch.packets(), kSecondNs);
+    transmit(core, batch.packets(), kSecondNs);
     CHECK_EQ(batch[0].drop, Drop::none);
     return ike::load32(batch[0].bytes().data()) - kSpi;
   };
@@ -165,7 +165,7 @@ TEST("the newest SA that a packet matches carries it, and when it goes the one b
 
 TEST("sending SAs are taken up to the bound, and room is there again when one goes") {
   Mailbox mailbox;
-  OutboundCore core(mailbox, 8);
+  auto core = senderOf<ike::OutboundCore>(mailbox, 8);
   const auto add = [&core](std::uint32_t id) {
     ike::SaSpec spec;
     spec.id = id;
@@ -182,7 +182,7 @@ TEST("sending SAs are taken up to the bound, and room is there again when one go
 
 TEST("a packet that leaves no room for ESP in its slot is dropped, whichever side is too small") {
   Mailbox mailbox;
-  OutboundCore core(mailbox, 8);
+  auto core = senderOf<ike::OutboundCore>(mailbox, 8);
   CHECK(!core.addPolicy(policyOf(1, Policy::Kind::protect)));
   CHECK(!addSa(core, 1));
   const Bytes inner = udpPacket(false, 10);
@@ -192,7 +192,7 @@ TEST("a packet that leaves no room for ESP in its slot is dropped, whichever sid
       const auto memory = std::make_unique<std::uint8_t[]>(before + inner.size() + after);
       std::copy(inner.begin(), inner.end(), memory.get() + before);
       ike::Packet packet({memory.get(), before + inner.size() + after}, before, inner.size());
-      core.outbound({&packet, 1}, kSecondNs);
+      transmit(core, {&packet, 1}, kSecondNs);
       sealed += packet.drop == Drop::none;
       CHECK(packet.offset + packet.lengthBytes <= packet.slot.size());
     }

@@ -13,11 +13,17 @@
 #include <string>
 #include <vector>
 
+#include "engine/mailbox.h"
 #include "esp/packet.h"
 #include "esp/sa.h"
 #include "net/checksum.h"
 #include "policy/selector.h"
 #include "policy/spd.h"
+
+namespace ike {
+class InboundWork;
+class OutboundWork;
+}  // namespace ike
 
 namespace support {
 
@@ -212,6 +218,44 @@ inline Bytes copyOf(const ike::Packet& packet) {
 
 inline std::uint64_t dropped(const ike::DropCounters& drops, ike::Drop drop) {
   return drops[static_cast<std::size_t>(drop)];
+}
+
+/** A sending core that keeps no order among threads: tests have one. */
+template <typename Core>
+Core senderOf(ike::Mailbox& mailbox, std::size_t heldPackets) {
+  if constexpr (std::is_constructible_v<Core, ike::Mailbox&, std::size_t, bool>)
+    return Core(mailbox, heldPackets, false);
+  else
+    return Core(mailbox, heldPackets);
+}
+
+/** A batch all the way through a sending core, as one thread would take it, whether in one step or in three.
+ */
+template <typename Core, typename Work = ike::OutboundWork>
+void transmit(Core& core, std::span<ike::Packet> packets, std::int64_t nowNs) {
+  if constexpr (requires { core.outbound(packets, nowNs); }) {
+    core.outbound(packets, nowNs);
+  } else {
+    Work work;
+    core.begin(packets, work, nowNs);
+    work.encrypt();
+    core.finish(work, nowNs);
+    work.done();
+  }
+}
+
+/** The same through a receiving core. */
+template <typename Core, typename Work = ike::InboundWork>
+void receive(Core& core, std::span<ike::Packet> packets, std::int64_t nowNs) {
+  if constexpr (requires { core.inbound(packets, nowNs); }) {
+    core.inbound(packets, nowNs);
+  } else {
+    Work work;
+    core.begin(packets, work);
+    work.decrypt();
+    core.finish(work, nowNs);
+    work.done();
+  }
 }
 
 /** Encrypts nothing and authenticates nothing: for tables full of SAs. */

@@ -166,7 +166,7 @@ class Run {
 
   void flush() {
     const std::uint64_t before = counted();
-    core_.inbound(batch_.packets(), nowNs_);
+    receive(core_, batch_.packets(), nowNs_);
     FUZZ_CHECK(counted() - before == batch_.size());
     for (std::size_t i = 0; i < batch_.size(); i++) {
       ike::Packet& packet = batch_[i];

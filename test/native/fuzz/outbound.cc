@@ -175,7 +175,7 @@ class Run {
     // Twice, so that the cache of flows is asked too.
     batch.addInner(inner);
     batch.addInner(inner);
-    out_.outbound(batch.packets(), nowNs_);
+    transmit(out_, batch.packets(), nowNs_);
     const auto info = ike::parsePacket(inner);
     for (ike::Packet& packet : batch.packets()) {
       if (!info) {
@@ -197,7 +197,7 @@ class Run {
   void open(const ike::Packet& sealed, std::span<const std::uint8_t> inner) {
     Batch batch;
     batch.addOuter(sealed.bytes());
-    in_.inbound(batch.packets(), nowNs_);
+    receive(in_, batch.packets(), nowNs_);
     FUZZ_CHECK(batch[0].drop == Drop::none);
     FUZZ_CHECK(std::ranges::equal(batch[0].bytes(), inner));
   }
@@ -210,7 +210,7 @@ class Run {
         FUZZ_CHECK(packet.drop == Drop::none);
         Batch batch;
         batch.addOuter(packet.bytes());
-        in_.inbound(batch.packets(), nowNs_);
+        receive(in_, batch.packets(), nowNs_);
         FUZZ_CHECK(batch[0].drop == Drop::none);
       }
     }
@@ -219,7 +219,7 @@ class Run {
   fuzz::Reader& reader_;
   std::uint32_t seed_;
   ike::Mailbox mailbox_;
-  ike::OutboundCore out_{mailbox_, 4};
+  ike::OutboundCore out_ = senderOf<ike::OutboundCore>(mailbox_, 4);
   ike::InboundCore in_{mailbox_};
   std::map<std::uint32_t, Row> policies_;
   std::map<std::uint32_t, SaRow> sas_;
