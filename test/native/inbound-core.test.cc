@@ -53,7 +53,7 @@ struct Pair {
   std::uint64_t drops(Drop drop) { return dropped(receiver.stats().drops, drop); }
 
   Mailbox mailbox;
-  auto sender = senderOf<ike::OutboundCore>(mailbox, 8);
+  ike::OutboundCore sender = senderOf<ike::OutboundCore>(mailbox, 8);
   InboundCore receiver{mailbox};
 
  private:
