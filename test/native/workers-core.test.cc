@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "engine/lane.h"
+#include "engine/loop.h"
 #include "engine/shared.h"
 #include "esp/slots.h"
 
