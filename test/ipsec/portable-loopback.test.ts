@@ -109,5 +109,5 @@ test('hostile datagrams are counted and disturb nothing', async (t) => {
   const { drops } = there.plane.stats();
   const counted = Object.values(drops).reduce((sum, packets) => sum + packets, 0);
   assert.equal(counted, 192, 'all that had room for an SPI and a number');
-  assert.ok(drops.integrity > 0 && drops['no-sa'] > 0);
+  assert.ok(drops.integrity > 0 && drops['unknown-spi'] > 0);
 });

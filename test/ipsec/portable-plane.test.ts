@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { DataPlaneEvent, EspParameters, Policy } from '../../lib/ipsec/data-plane.ts';
+import { type InnerPacket, readPacket } from '../../lib/ipsec/packet.ts';
 import { HOLD_TIME_MS } from '../../lib/ipsec/portable/held-packets.ts';
 import { OutboundSa, type PortableParts } from '../../lib/ipsec/portable/outbound-sa.ts';
 import { PortableDataPlane } from '../../lib/ipsec/portable/plane.ts';
@@ -14,6 +15,12 @@ import { espByHand, mirror, patterned, saParameters, selectors, withTrailer } fr
 import { address, ipv4, ports, sized } from './packets.ts';
 
 const PEER = { address: '127.0.0.1', port: 4500 };
+
+function read(packet: Uint8Array): InnerPacket {
+  const inner = readPacket(packet);
+  assert.ok(inner);
+  return inner;
+}
 
 /** A plane with its clock, and all that came out of it. */
 class Lab {
@@ -53,6 +60,7 @@ class Lab {
 }
 
 const SA = saParameters('aes256gcm16');
+const SIZED = read(sized(30));
 const trap = { id: 7, kind: 'trap', priority: 1000 } as const;
 
 /** The addresses of 10.2.0.0/16 by their last number. */
@@ -244,7 +252,7 @@ test('a trap without an answer asks again after a while, and what it held is too
   lab.nowMs += 1;
   lab.plane.sendPacket(packetTo(3));
   assert.equal(lab.events.length, 2);
-  assert.deepEqual(lab.drops(), { 'held-timeout': 1 });
+  assert.deepEqual(lab.drops(), { 'held-expired': 1 });
   lab.add(SA);
   assert.equal(lab.transmitted.length, 2);
 });
@@ -281,14 +289,14 @@ test('RFC 4303 §3.4.2: a packet of an unknown SPI is dropped and counted', () =
   const esp = espByHand({ ...SA, spi: 0x55555555 }, 1n, patterned(8, 1), withTrailer(SA, sized(30), 4));
   lab.plane.receive(PEER, esp);
   lab.plane.receive(PEER, esp.subarray(0, 7));
-  assert.deepEqual(lab.drops(), { 'no-sa': 1, malformed: 1 });
+  assert.deepEqual(lab.drops(), { 'unknown-spi': 1, malformed: 1 });
   let reserved = 0;
   lab.plane.allocateSpi((spi) => (reserved = spi.ok ? spi.value : 0));
   lab.plane.receive(
     PEER,
     espByHand({ ...SA, spi: reserved }, 1n, patterned(8, 1), withTrailer(SA, sized(30), 4)),
   );
-  assert.deepEqual(lab.drops(), { 'no-sa': 2, malformed: 1 }, 'a reserved SPI has no SA');
+  assert.deepEqual(lab.drops(), { 'unknown-spi': 2, malformed: 1 }, 'a reserved SPI has no SA');
 });
 
 test('RFC 4303 §3.4: drops are counted by cause, in sum and for the SA', () => {
@@ -355,12 +363,12 @@ test('RFC 4303 §3.3.3: the end of the sequence numbers is told once in time and
   const lab = new Lab();
   const soft = Math.ceil((2 ** 32 - 1) * (15 / 16));
   const early = new OutboundSa(lab.parts, SA, soft - 2);
-  const told = [1, 2, 3].map(() => early.send(sized(30), 4).expire);
+  const told = [1, 2, 3].map(() => early.send(sized(30), SIZED).expire);
   assert.deepEqual(told, [undefined, 'soft', undefined]);
   const late = new OutboundSa(lab.parts, SA, 2 ** 32 - 3);
   assert.deepEqual(
-    [1, 2, 3].map(() => late.send(sized(30), 4)),
-    [{ outcome: 'sent', expire: 'soft' }, { outcome: 'sent', expire: 'hard' }, { outcome: 'expired' }],
+    [1, 2, 3].map(() => late.send(sized(30), SIZED)),
+    [{ expire: 'soft' }, { expire: 'hard' }, { drop: 'sequence-exhausted' }],
   );
 });
 
