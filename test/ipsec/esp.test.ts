@@ -300,6 +300,99 @@ test('RFC 4303 §3.4: an inner packet that is none is refused', () => {
   assertDropped(into.open(made(sa, 2, sized(40).subarray(0, 39))), 'malformed', true);
 });
 
+test('RFC 4303 Appendix A3.2: after the loss of 2^32 packets and more the receiver finds the sender again', () => {
+  for (const suite of ['aes256gcm16', 'aes128-sha256'])
+    for (const subspaces of [1, 3, 16]) {
+      const sa = saParameters(suite, { esn: true });
+      const into = receiver(sa);
+      assert.equal(into.open(made(sa, 7, sized(30))).kind, 'packet');
+      const first = 1000 + subspaces * 2 ** 32;
+      const opened = Array.from({ length: 300 }, (_, i) => into.open(made(sa, first + i, sized(30))));
+      const lost = opened.findIndex(({ kind }) => kind === 'packet');
+      assert.equal(lost, 255, 'the 256th in a row that fails is tried again');
+      assert.ok(opened.slice(lost).every(({ kind }) => kind === 'packet'));
+      assert.equal(into.sequence, first + 299);
+      assertDropped(into.open(made(sa, first + 299, sized(30))), 'replay');
+    }
+});
+
+test('RFC 4303 Appendix A3.2: a flood of forgeries moves nothing, and neither does a packet from the past', () => {
+  const sa = saParameters('aes256gcm16', { esn: true });
+  const into = receiver(sa, {}, 5 * 2 ** 32);
+  const old = made(sa, 2 ** 32 + 5, sized(30));
+  for (let i = 0; i < 2000; i++) {
+    const forged = made(sa, 6 * 2 ** 32 + i, sized(30));
+    forged[forged.length - 1] ^= 1;
+    assertDropped(into.open(i % 2 === 0 ? forged : old), 'integrity');
+  }
+  assert.equal(into.sequence, 5 * 2 ** 32);
+  assert.equal(into.open(made(sa, 5 * 2 ** 32 + 1, sized(30))).kind, 'packet');
+});
+
+test('RFC 4303 Appendix A3.1: an authentic packet sets the count of failures back, and what is too far ahead stays lost', () => {
+  const sa = saParameters('aes128gcm16', { esn: true });
+  const into = receiver(sa);
+  const ahead = (i: number): Uint8Array => made(sa, 2 ** 32 + 100_000 + i, sized(30));
+  for (let i = 0; i < 255; i++) assertDropped(into.open(ahead(i)), 'integrity');
+  assert.equal(into.open(made(sa, 1, sized(30))).kind, 'packet');
+  for (let i = 0; i < 255; i++) assertDropped(into.open(ahead(i)), 'integrity');
+  assert.equal(into.open(ahead(255)).kind, 'packet');
+  const far = receiver(sa);
+  for (let i = 0; i < 600; i++)
+    assertDropped(far.open(made(sa, 17 * 2 ** 32 + 100 + i, sized(30))), 'integrity');
+});
+
+test('RFC 4303 §2.3: the payload lies behind its IV, aligned to 4 bytes from the ESP header for IPv4, to 8 for IPv6', () => {
+  for (const suite of SUITES) {
+    const { encryption } = saParameters(suite);
+    const payloadAt = 8 + encryption.ivBytes;
+    assert.equal(payloadAt % 8, 0, suite);
+  }
+  const plain = sealed(sender(saParameters('null-sha256')).seal(sized(40), 4));
+  assert.deepEqual(plain.slice(8, 48), sized(40));
+});
+
+test('RFC 4303 §2.7: the length of the inner packet is not changed by its padding', () => {
+  for (const suite of ['aes256gcm16', 'aes128-sha256']) {
+    const sa = saParameters(suite, { tfcBytes: 600 });
+    const out = sender(sa);
+    for (const [index, length] of [24, 599, 600, 601].entries()) {
+      const esp = sealed(out.seal(sized(length), 4));
+      const { plaintext } = openByHand(sa, BigInt(index + 1), esp);
+      assert.equal(out.sealedBytes(length), esp.length);
+      assert.deepEqual(plaintext.slice(0, length), sized(length));
+      assert.deepEqual(
+        plaintext,
+        withTrailer(sa, concat(sized(length), new Uint8Array(Math.max(0, 600 - length))), 4),
+      );
+      assert.deepEqual(receiver(sa, {}, index).open(esp), {
+        kind: 'packet',
+        packet: sized(length),
+        moved: true,
+      });
+    }
+  }
+});
+
+test('RFC 4303 §3.1.1: in transport mode the next header is the upper protocol; 59 is a dummy there too', () => {
+  const sa = saParameters('aes128-sha256', {
+    mode: 'transport',
+    localTs: selectors('192.0.2.1'),
+    remoteTs: selectors('192.0.2.2'),
+  });
+  const outer = { source: Uint8Array.of(192, 0, 2, 1), destination: Uint8Array.of(192, 0, 2, 2) };
+  const payload = patterned(41, 5);
+  const { plaintext } = openByHand(sa, 1n, sealed(sender(sa).seal(payload, 47)));
+  assert.deepEqual(plaintext, withTrailer(sa, payload, 47));
+  const into = receiver(sa);
+  const opened = into.open(made(sa, 1, payload, 47), outer);
+  assert.ok(opened.kind === 'packet');
+  assert.deepEqual(opened.packet.slice(20), payload);
+  assert.equal(into.open(made(sa, 2, payload, 59), outer).kind, 'dummy');
+  assertDropped(into.open(made(sa, 3, payload.slice(0, 19), 6), outer), 'malformed', true);
+  assertDropped(into.open(made(sa, 4, payload, 47)), 'malformed', true);
+});
+
 test('a closed SA seals and opens nothing', () => {
   const sa = saParameters('aes128-sha256');
   const out = sender(sa);

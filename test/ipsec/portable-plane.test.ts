@@ -2,62 +2,15 @@
 // a second plane opens it.
 
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import type { DataPlaneEvent, EspParameters, Policy } from '../../lib/ipsec/data-plane.ts';
-import { type InnerPacket, readPacket } from '../../lib/ipsec/packet.ts';
+import type { EspParameters } from '../../lib/ipsec/data-plane.ts';
 import { HOLD_TIME_MS } from '../../lib/ipsec/portable/held-packets.ts';
-import { OutboundSa, type PortableParts } from '../../lib/ipsec/portable/outbound-sa.ts';
-import { PortableDataPlane } from '../../lib/ipsec/portable/plane.ts';
-import type { Endpoint } from '../../lib/net/address.ts';
-import { nodeCrypto } from '../lib/node-crypto.ts';
+import { OutboundSa } from '../../lib/ipsec/portable/outbound-sa.ts';
 import { espByHand, mirror, patterned, saParameters, selectors, withTrailer } from './by-hand.ts';
 import { address, ipv4, ports, sized } from './packets.ts';
+import { Lab, read } from './portable-lab.ts';
 
 const PEER = { address: '127.0.0.1', port: 4500 };
-
-function read(packet: Uint8Array): InnerPacket {
-  const inner = readPacket(packet);
-  assert.ok(inner);
-  return inner;
-}
-
-/** A plane with its clock, and all that came out of it. */
-class Lab {
-  nowMs = 1000;
-  readonly transmitted: { local: Endpoint; remote: Endpoint; esp: Uint8Array }[] = [];
-  readonly events: DataPlaneEvent[] = [];
-  readonly packets: { packet: Uint8Array; saId: number }[] = [];
-  readonly parts: PortableParts;
-  readonly plane: PortableDataPlane;
-
-  constructor(heldPackets = 4) {
-    this.parts = {
-      crypto: nodeCrypto(),
-      random: (lengthBytes) => new Uint8Array(randomBytes(lengthBytes)),
-      nowMs: () => this.nowMs,
-      transmit: (local, remote, esp) => this.transmitted.push({ local, remote, esp }),
-      heldPackets,
-    };
-    this.plane = new PortableDataPlane(this.parts);
-    this.plane.onEvent((event) => this.events.push(event));
-    this.plane.onPacket((packet, saId) => this.packets.push({ packet, saId }));
-  }
-
-  add(sa: EspParameters): void {
-    this.plane.addSa(sa, (error) => assert.equal(error, undefined));
-  }
-
-  policy(overrides: Partial<Policy> = {}): void {
-    const { localTs, remoteTs } = saParameters('aes128gcm16');
-    const policy: Policy = { id: 100, kind: 'protect', priority: 10, localTs, remoteTs, ...overrides };
-    this.plane.addPolicy(policy, (error) => assert.equal(error, undefined));
-  }
-
-  drops(): Readonly<Record<string, number>> {
-    return this.plane.stats().drops;
-  }
-}
 
 const SA = saParameters('aes256gcm16');
 const SIZED = read(sized(30));
