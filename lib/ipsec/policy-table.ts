@@ -164,7 +164,8 @@ function commonBits(a: Uint8Array, b: Uint8Array): number {
 /** The first bits of an address as a key: whole bytes, then the rest of the bits in a byte of their own. */
 function prefixKey(address: Uint8Array, bits: number): string {
   const whole = bits >> 3;
-  const key = String.fromCharCode(...address.subarray(0, whole));
+  let key = '';
+  for (let i = 0; i < whole; i++) key += String.fromCharCode(address[i]);
   const rest = bits & 7;
   return rest === 0 ? key : key + String.fromCharCode(address[whole] & (0xff00 >> rest) & 0xff);
 }
