@@ -4,6 +4,7 @@
 // In: lengths, replay check, check value, decryption, window update, padding, the inner packet taken out or rebuilt, selectors.
 
 import { concat, equalConstantTime, readUint32, uint32, uint64 } from '../bytes.ts';
+import type { EncryptionAlgorithm } from '../crypto/algorithms.ts';
 import type { Crypto } from '../crypto/provider.ts';
 import type { EspParameters, SaSuite } from './data-plane.ts';
 import { type InnerPacket, readPacket } from './packet.ts';
@@ -124,9 +125,8 @@ export class EspSender {
     return mode === 'tunnel' ? Math.max(payloadBytes, tfcBytes) : payloadBytes;
   }
 
-  /** At least 4-byte alignment of the trailer's end, more where the cipher has blocks (RFC 4303 §2.4). */
   #padBytes(textBytes: number): number {
-    const align = Math.max(4, this.#sa.encryption.blockBytes);
+    const align = alignBytes(this.#sa.encryption);
     return (align - ((textBytes + TRAILER_BYTES) % align)) % align;
   }
 
@@ -178,7 +178,7 @@ export class EspReceiver {
     const { encryption, integrity } = this.#sa;
     const icvBytes = integrity?.icvBytes ?? encryption.icvBytes;
     const bodyBytes = esp.length - HEADER_BYTES - encryption.ivBytes - icvBytes;
-    if (this.#closed || bodyBytes < TRAILER_BYTES || bodyBytes % encryption.blockBytes !== 0)
+    if (this.#closed || bodyBytes < TRAILER_BYTES || bodyBytes % alignBytes(encryption) !== 0)
       return drop('malformed');
     const located = this.#window.locate(readUint32(esp, 4));
     // Cheap first: a replay costs no cryptography (RFC 4303 §3.4.3).
@@ -268,6 +268,11 @@ export class EspReceiver {
     if (!equalConstantTime(expected, esp.subarray(icvAt))) return undefined;
     return this.#crypto.decrypt(encryption, encryptionKey, iv, ciphertext);
   }
+}
+
+/** The trailer ends on a 4-byte boundary at least, on one of the cipher's blocks where it has them (RFC 4303 §2.4). */
+function alignBytes({ blockBytes }: EncryptionAlgorithm): number {
+  return Math.max(4, blockBytes);
 }
 
 /** SPI and sequence number, the whole 64 bits of it where it is extended (RFC 4106 §5). */

@@ -267,6 +267,9 @@ test('RFC 4303 §2.8: a packet without room for its trailer, or with half a bloc
       receiver(gcm).open(espByHand(gcm, 1n, patterned(8, 1), new Uint8Array(bytes))),
       'malformed',
     );
+  // RFC 4303 §2.4: pad length and next header are at the right end of a 4-byte word, whatever the cipher.
+  for (const bytes of [2, 3, 5, 42])
+    assertDropped(receiver(gcm).open(espByHand(gcm, 1n, patterned(8, 1), patterned(bytes, 1))), 'malformed');
   const cbc = saParameters('aes128-sha256');
   for (const bytes of [0, 2, 15, 17, 31]) {
     const body = concat(uint32(cbc.spi), uint32(1), patterned(16 + bytes, 1));
