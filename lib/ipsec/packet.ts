@@ -100,7 +100,7 @@ function readPorts(
   const seenBytes = laterFragment ? 0 : selectorBytes(protocol);
   if (seenBytes === 0) return { summary, ports: 'opaque' };
   if (payload.length < seenBytes) return undefined;
-  if (seenBytes === 4)
+  if (protocol !== MOBILITY && seenBytes === 4)
     return {
       summary: { ...summary, sourcePort: uint16(payload, 0), destinationPort: uint16(payload, 2) },
       ports: 'both',
@@ -111,10 +111,9 @@ function readPorts(
 }
 
 /** How much of a protocol's header holds selectors (RFC 4301 §4.4.1.1). */
-function selectorBytes(protocol: number): 0 | 2 | 3 | 4 {
-  if (WITH_PORTS.has(protocol)) return 4;
-  if (protocol === ICMP || protocol === ICMPV6) return 2;
-  return protocol === MOBILITY ? 3 : 0;
+function selectorBytes(protocol: number): 0 | 2 | 4 {
+  if (WITH_PORTS.has(protocol) || protocol === MOBILITY) return 4;
+  return protocol === ICMP || protocol === ICMPV6 ? 2 : 0;
 }
 
 function uint16(bytes: Uint8Array, offset: number): number {

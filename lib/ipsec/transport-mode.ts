@@ -1,6 +1,6 @@
 // Transport mode of ESP in UDP (RFC 4303 §3.1.1, RFC 3948 §3.2 and §3.3). The program hands in and gets whole IP packets, but the
 // socket makes the outer header: out, takePayload() leaves away the packet's own; in, rebuildPacket() makes one of the outer
-// addresses and puts TCP's and UDP's checksums right, for a NAT may have changed those addresses (RFC 3948 §3.1.2).
+// addresses and puts the checksums of TCP, UDP and ICMPv6 right, for a NAT may have changed those addresses (RFC 3948 §3.1.2).
 // Of the sender's header its TTL, its DSCP and ECN bits, its identification and its flow label do not arrive.
 
 import { concat } from '../bytes.ts';
@@ -23,11 +23,17 @@ export type TransportRefusal = 'fragment' | 'outer-headers';
 
 const TCP = 6;
 const UDP = 17;
+const ICMPV6 = 58;
+/** Where the checksums are that cover addresses, and how long the headers are at least that hold them. */
+const CHECKSUMS: Readonly<Record<number, { readonly at: number; readonly headerBytes: number }>> = {
+  [TCP]: { at: 16, headerBytes: 20 },
+  [UDP]: { at: 6, headerBytes: 8 },
+  [ICMPV6]: { at: 2, headerBytes: 4 },
+};
 const HOP_BY_HOP = 0;
 const ROUTING = 43;
 const FRAGMENT = 44;
 const DESTINATION_OPTIONS = 60;
-const TCP_HEADER_BYTES = 20;
 const UDP_HEADER_BYTES = 8;
 const IPV4_HEADER_BYTES = 20;
 const IPV6_HEADER_BYTES = 40;
@@ -139,23 +145,22 @@ function ipv6Header(
   return header;
 }
 
-/** Computes TCP's or UDP's checksum anew where it lies; false when the header is not whole. Other protocols stay as they are. */
+/** Computes a checksum that covers addresses anew where it lies; false when the header is not whole. Other protocols stay as they are. */
 function fixChecksum(
   upper: Uint8Array,
   protocol: number,
   source: Uint8Array,
   destination: Uint8Array,
 ): boolean {
-  if (protocol !== TCP && protocol !== UDP) return true;
-  if (upper.length < (protocol === TCP ? TCP_HEADER_BYTES : UDP_HEADER_BYTES)) return false;
-  const at = protocol === TCP ? 16 : 6;
+  const place = CHECKSUMS[protocol];
+  if (place === undefined || (protocol === ICMPV6 && source.length === 4)) return true;
+  if (upper.length < place.headerBytes) return false;
   // UDP over IPv4 without a checksum stays without one (RFC 768); over IPv6 it has to have one (RFC 8200 §8.1).
-  if (protocol === UDP && source.length === 4 && uint16(upper, at) === 0) return true;
-  put16(upper, at, 0);
-  const total = sum(source) + sum(destination) + protocol + upper.length + sum(upper);
-  const checksum = fold(total);
+  if (protocol === UDP && source.length === 4 && uint16(upper, place.at) === 0) return true;
+  put16(upper, place.at, 0);
+  const checksum = fold(sum(source) + sum(destination) + protocol + upper.length + sum(upper));
   // Zero would say that there is none.
-  put16(upper, at, protocol === UDP && checksum === 0 ? 0xffff : checksum);
+  put16(upper, place.at, protocol === UDP && checksum === 0 ? 0xffff : checksum);
   return true;
 }
 

@@ -7,11 +7,14 @@ import { concat, equalBytes, toHex } from '../../lib/bytes.ts';
 import { algorithm } from '../../lib/crypto/algorithms.ts';
 import type { EspParameters } from '../../lib/ipsec/data-plane.ts';
 import { engineCarries } from '../../lib/ipsec/engine/index.ts';
+import type { NativeEspCodec } from '../../lib/ipsec/engine/native.ts';
+import { SaUse } from '../../lib/ipsec/sa-use.ts';
 import { espByHand } from '../ipsec/by-hand.ts';
 import { ipv4, ipv6, ports } from '../ipsec/packets.ts';
 import {
   addressesOf,
   generator,
+  otherEnd,
   PortableSender,
   type Random,
   Receivers,
@@ -306,4 +309,59 @@ test('RFC 4303 §3.3.3: both stop after the last number', { skip }, () => {
   assert.equal(results[1], 'sequence-exhausted');
   portable.seal(ipv4());
   assert.throws(() => portable.seal(ipv4()), /spent/);
+});
+
+/** Limits and padding in the engine came together with what its codec says of expiry. */
+const expirySkip =
+  skip ||
+  ('takeExpiry' in codec(sharedSa(sharedSuites('tunnel')[0], generator(1)), 'out')
+    ? false
+    : 'needs an engine with limits and padding: its codec has no takeExpiry()');
+
+test('RFC 4301 §4.4.2.1: both send and take as many packets as the limit says, and tell of it at the same one', {
+  skip: expirySkip,
+}, () => {
+  for (const suite of kinds) {
+    const random = generator(SEED + 3);
+    const limits = { softPackets: 1 + random(10), hardPackets: 11 + random(10) };
+    const sa = sharedSa(suite, random, { limits });
+    const engine = codec(sa, 'out') as NativeEspCodec & { takeExpiry(): string };
+    const inbound = codec(otherEnd(sa), 'in') as NativeEspCodec & { takeExpiry(): string };
+    const use = new SaUse(limits);
+    const free = new PortableSender(sa, 0, random);
+    for (let i = 0; i < 30; i++) {
+      const packet = randomPacket(random, 4, 100);
+      const admitted = use.admits(packet.length);
+      if (admitted) use.count(packet.length, 1);
+      const expiry = use.takeExpiry() ?? 'none';
+      const what = `${suite.name}, packet ${i}, ${JSON.stringify(limits)}`;
+      const [sealed] = engine.seal([packet]);
+      assert.equal(sealed instanceof Uint8Array, admitted, what);
+      if (!admitted) assert.equal(sealed, 'expired', what);
+      assert.equal(engine.takeExpiry(), expiry, what);
+      const [opened] = inbound.open([free.seal(packet)]);
+      assert.equal(opened instanceof Uint8Array, admitted, `${what}, inbound`);
+      if (!admitted) assert.equal(opened, 'expired', `${what}, inbound`);
+      assert.equal(inbound.takeExpiry(), expiry, `${what}, inbound`);
+    }
+  }
+});
+
+test('RFC 4303 §2.7: both pad the flow of traffic alike', { skip: expirySkip }, () => {
+  for (const suite of kinds) {
+    const random = generator(SEED + 4);
+    const sa = sharedSa(suite, random, { tfcBytes: 700 });
+    const sizes = [20, 28, 699, 700, 701, 1400];
+    const packets = sizes.map((size) => randomPacket(random, 4, size));
+    const portable = new PortableSender(sa, 0, random);
+    const receivers = new Receivers(sa);
+    codec(sa, 'out')
+      .seal(packets)
+      .forEach((engine, i) => {
+        assert.ok(engine instanceof Uint8Array, String(engine));
+        const iv = suite.encryption.saltBytes > 0 ? undefined : engine.slice(8, 8 + suite.encryption.ivBytes);
+        assert.equal(toHex(portable.seal(packets[i], iv)), toHex(engine), `${suite.name}, ${sizes[i]} bytes`);
+        assert.deepEqual(receivers.both(engine), { portable: packets[i], engine: packets[i] });
+      });
+  }
 });

@@ -131,7 +131,7 @@ test('RFC 4301 §4.4.1.1: a packet that ends before its ports, its type or its c
     [17, 4],
     [1, 2],
     [58, 2],
-    [135, 3],
+    [135, 4],
   ] as const) {
     assert.equal(cut(protocol, seen - 1), undefined, `protocol ${protocol}`);
     assert.notEqual(cut(protocol, seen), undefined, `protocol ${protocol}`);

@@ -127,6 +127,14 @@ test('RFC 3948 §3.1.2: UDP without a checksum stays so over IPv4, and gets one 
   assert.equal(upperSum(17, six.subarray(40), NATTED6), 0xffff);
 });
 
+test('RFC 3948 §3.1.2: the checksum of ICMPv6 covers addresses too, that of ICMP does not', () => {
+  const echo = Uint8Array.of(128, 0, 0, 0, 1, 2, 3, 4, 5);
+  const six = rebuilt(ipv6(58, echo), NATTED6);
+  assert.equal(upperSum(58, six.subarray(40), NATTED6), 0xffff);
+  const four = rebuilt(ipv4({ ...v4, protocol: 1, payload: echo }), NATTED);
+  assert.deepEqual(four.slice(20), echo);
+});
+
 test('RFC 3948 §3.1.2: a UDP checksum that comes out as zero is sent as all ones', () => {
   // The data make the sum of all the other words 0xffff.
   const datagram = udp(1, 2, Uint8Array.of(0, 0), HERE);
