@@ -181,7 +181,7 @@ test('RFC 4303 §3.3.3: the sequence number never cycles: the last one is sent a
   assert.equal(sender(saParameters('aes128gcm16')).wear, 'none');
 });
 
-test('RFC 4106 §3.1: no IV comes twice under a key', () => {
+test('RFC 4106 §3.1 §10: no IV comes twice under a key', () => {
   const out = sender(saParameters('aes256gcm16'));
   const ivs = new Set(
     Array.from({ length: 3000 }, () => toHex(sealed(out.seal(sized(24), 4)).subarray(8, 16))),
@@ -205,6 +205,15 @@ test('RFC 3602 §3: the IV of CBC is drawn for each packet', () => {
   assert.deepEqual(sealed(out.seal(sized(24), 4)).slice(8, 24), patterned(16, 50));
   assert.deepEqual(sealed(out.seal(sized(24), 4)).slice(8, 24), patterned(16, 100));
   assert.deepEqual(asked, [16, 16]);
+});
+
+test('RFC 3602 §2.4: with AES-CBC text, padding and trailer fill whole blocks, and no more than they need', () => {
+  const sa = saParameters('aes256-sha256');
+  const out = sender(sa);
+  for (let length = 24; length < 60; length++) {
+    const textBytes = sealed(out.seal(sized(length), 4)).length - 8 - 16 - 16;
+    assert.equal(textBytes, Math.ceil((length + 2) / 16) * 16, `${length} bytes`);
+  }
 });
 
 test('RFC 4868 §2.3: HMAC-SHA-2 is cut to half', () => {

@@ -47,7 +47,7 @@ test('the newest outbound SA of a policy is the one that would carry traffic', (
   assert.equal(plane.outboundSa(9), undefined);
 });
 
-test('RFC 4303 §2.1: SPIs from 256 on, each one once, until they are freed', () => {
+test('RFC 4303 §2.1, RFC 3948 §1: SPIs from 256 on, each one once, until they are freed', () => {
   // A source of chance that says 255, then the same SPI twice, then another one.
   const draws = [255, 4000, 4000, 5000];
   const plane = new MemoryDataPlane(() => {

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EspParameters } from '../../lib/ipsec/data-plane.ts';
-import { mirror, saParameters, selectors } from './by-hand.ts';
+import { espByHand, mirror, patterned, saParameters, selectors, withTrailer } from './by-hand.ts';
 import { address, ipv4, ports, sized } from './packets.ts';
 import { Lab, read } from './portable-lab.ts';
 import { tcp, udp, upperSum } from './upper.ts';
@@ -224,9 +224,47 @@ test('SAs that the plane has no way for are refused: AH, and ESP inside AH', () 
   assert.equal(lab.plane.supports({ ...saParameters('aes256gcm16'), mode: 'transport' }), true);
 });
 
-test('RFC 4303 §3.2: no SA without integrity, whatever the cipher', () => {
+test('RFC 4303 §3.2 §5: NULL encryption is there, and no SA without integrity, whatever the cipher', () => {
   const lab = new Lab();
-  const { integrity: _integrity, integrityKey: _key, ...bare } = saParameters('null-sha256');
-  assert.equal(lab.plane.supports(bare), false);
-  lab.plane.addSa(bare, (error) => assert.equal(error?.code, 'bad-sa'));
+  for (const name of ['null-sha256', 'aes128-sha256', '3des-sha1', 'aes128ctr-sha256']) {
+    const sa = saParameters(name);
+    assert.equal(lab.plane.supports(sa), true, name);
+    const { integrity: _integrity, integrityKey: _key, ...bare } = sa;
+    assert.equal(lab.plane.supports(bare), false, name);
+    lab.plane.addSa(bare, (error) => assert.equal(error?.code, 'bad-sa', name));
+  }
+});
+
+test('RFC 4303 §4: each event that may be audited is counted under a name of its own', () => {
+  const lab = new Lab();
+  const sa = transportSa();
+  const tunnel = saParameters('aes256gcm16', { id: 9, spi: 9000, policyId: 9 });
+  lab.policy({ localTs: sa.localTs, remoteTs: sa.remoteTs });
+  lab.add(sa);
+  lab.add(mirror(tunnel));
+  const esp = (sequence: bigint): Uint8Array =>
+    espByHand(tunnel, sequence, patterned(8, Number(sequence)), withTrailer(tunnel, sized(30), 4));
+  const stray = esp(7n);
+  stray[0] ^= 1;
+  const bent = esp(8n);
+  bent[30] ^= 1;
+  for (const packet of [stray, esp(1n), esp(1n), bent]) lab.plane.receive(HERE, packet);
+  lab.plane.sendPacket(ipv4({ ...ends, fragmentOffset: 100 }));
+  assert.deepEqual(lab.drops(), { 'unknown-spi': 1, replay: 1, integrity: 1, fragment: 1 });
+});
+
+test('RFC 4301 §4.1: several SAs with the same selectors are heard alike', () => {
+  const lab = new Lab();
+  const sas = [1, 3, 5].map((id) => saParameters('aes256gcm16', { id, spi: 1000 * id }));
+  for (const sa of sas) lab.add(mirror(sa));
+  for (const sequence of [1n, 2n])
+    for (const sa of sas)
+      lab.plane.receive(
+        HERE,
+        espByHand(sa, sequence, patterned(8, Number(sequence)), withTrailer(sa, sized(30), 4)),
+      );
+  assert.deepEqual(
+    lab.packets.map(({ saId }) => saId),
+    [2, 4, 6, 2, 4, 6],
+  );
 });
