@@ -35,6 +35,10 @@ class OutboundSa {
   /** All three. */
   void seal(std::span<Packet*> packets, std::int64_t nowNs) noexcept;
 
+  /** Brings what the SA is made of nearer, then what that leads to. */
+  void prefetch() const noexcept { prefetchLines(this, sizeof *this); }
+  void prefetchKeys() const noexcept { prefetchLines(suite_.get(), Suite::kHotBytes); }
+
   /** An end that came nearer since the last call: soft once, hard once. */
   Expiry takeExpiry() noexcept;
   /** Undoes `takeExpiry` when its event could not be delivered. */
@@ -43,6 +47,8 @@ class OutboundSa {
   bool matches(const PacketInfo& packet) const noexcept {
     return matchesPair(spec_.localTs, spec_.remoteTs, packet);
   }
+  std::span<const Selector> localTs() const noexcept { return spec_.localTs; }
+  std::span<const Selector> remoteTs() const noexcept { return spec_.remoteTs; }
   std::uint32_t id() const noexcept { return spec_.id; }
   std::uint32_t policyId() const noexcept { return spec_.policyId; }
   const Endpoint& local() const noexcept { return spec_.local; }
