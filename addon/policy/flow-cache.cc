@@ -76,6 +76,18 @@ void FlowCache::invalidate(std::span<const Selector> from, std::span<const Selec
 
 FlowCache::FlowCache() : entries_(std::make_unique<Entry[]>(kLeastEntries)), mask_(kLeastEntries - 1) {}
 
+void FlowCache::store(const FlowKey& flow, const PolicyMatch& match) noexcept {
+  const std::size_t home = placeOf(flow);
+  std::size_t place = home ^ (turn_++ % kWays);
+  for (std::size_t way = kWays; way-- > 0;) {
+    const Entry& entry = entries_[home ^ way];
+    if (entry.version == 0 || entry.version != versionOf(entry.flow)) place = home ^ way;
+  }
+  for (std::size_t way = 0; way < kWays; way++)
+    if (entries_[home ^ way].flow == flow) place = home ^ way;
+  entries_[place] = {.flow = flow, .version = versionOf(flow), .match = match};
+}
+
 void FlowCache::grow(std::size_t sas) {
   const std::size_t wanted = std::min(std::bit_ceil(2 * sas), kMostEntries);
   if (wanted <= size()) return;

@@ -53,12 +53,14 @@ class FlowCache {
 
   /** Null: not known, or not any more. */
   const PolicyMatch* find(const FlowKey& flow) const noexcept {
-    const Entry& entry = entries_[placeOf(flow)];
-    return entry.flow == flow && entry.version == versionOf(flow) ? &entry.match : nullptr;
+    const std::size_t home = placeOf(flow);
+    for (std::size_t way = 0; way < kWays; way++) {
+      const Entry& entry = entries_[home ^ way];
+      if (entry.flow == flow) return entry.version == versionOf(flow) ? &entry.match : nullptr;
+    }
+    return nullptr;
   }
-  void store(const FlowKey& flow, const PolicyMatch& match) noexcept {
-    entries_[placeOf(flow)] = {.flow = flow, .version = versionOf(flow), .match = match};
-  }
+  void store(const FlowKey& flow, const PolicyMatch& match) noexcept;
   /** Brings the place of a flow nearer. */
   void prefetch(const FlowKey& flow) const noexcept { __builtin_prefetch(&entries_[placeOf(flow)]); }
 
@@ -72,6 +74,8 @@ class FlowCache {
  private:
   static constexpr std::size_t kLeastEntries = 1024;
   static constexpr std::size_t kMostEntries = 262144;
+  /** In how many places a flow may be, the first one in most cases. */
+  static constexpr std::size_t kWays = 4;
   static constexpr std::size_t kShardBits = 12;
   /** Of how many neighbourhoods versions are counted up one by one. */
   static constexpr std::size_t kMostBlocks = 256;
@@ -132,6 +136,8 @@ class FlowCache {
   std::unique_ptr<Entry[]> entries_;
   std::size_t mask_ = 0;
   std::uint64_t all_ = 1;
+  /** Whose turn it is to make room. */
+  std::size_t turn_ = 0;
   Versions source_{};
   Versions destination_{};
 };
