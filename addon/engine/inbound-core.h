@@ -56,6 +56,7 @@ class InboundCore {
   void count(Drop drop) noexcept { stats_.count(drop); }
   /** False: no SA is to come of that SPI. */
   bool keep(std::uint32_t spi, Packet& packet, std::int64_t nowNs);
+  void prefetch(std::span<const Packet> packets, std::span<InboundSa*> sas) const noexcept;
   void openRun(InboundSa& sa, std::span<Packet*> run, std::int64_t nowNs) noexcept;
 
   Mailbox& mailbox_;

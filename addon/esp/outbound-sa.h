@@ -15,7 +15,7 @@ class OutboundSa {
   enum class Expiry { none, soft, hard };
 
   OutboundSa(SaSpec spec, std::unique_ptr<Suite> suite) noexcept
-      : spec_(std::move(spec)), suite_(std::move(suite)) {}
+      : esn_(spec.keys.esn), spec_(std::move(spec)), suite_(std::move(suite)) {}
 
   /** Packets of one SA on their way through it. */
   struct Run {
@@ -63,10 +63,11 @@ class OutboundSa {
   void startAt(std::uint64_t sequence) noexcept { sequence_ = sequence; }
 
  private:
-  std::uint64_t limit() const noexcept { return spec_.keys.esn ? UINT64_MAX : UINT32_MAX; }
+  std::uint64_t limit() const noexcept { return esn_ ? UINT64_MAX : UINT32_MAX; }
   bool prepare(Packet& packet, CipherJob& job) noexcept;
 
-  SaSpec spec_;
+  bool esn_;
+  SaRecord spec_;
   std::unique_ptr<Suite> suite_;
   SaCounters counters_;
   std::uint64_t sequence_ = 0;

@@ -89,7 +89,7 @@ void FlowCache::store(const FlowKey& flow, const PolicyMatch& match) noexcept {
 }
 
 void FlowCache::grow(std::size_t sas) {
-  const std::size_t wanted = std::min(std::bit_ceil(2 * sas), kMostEntries);
+  const std::size_t wanted = std::min(std::bit_ceil(sas + sas / 4), kMostEntries);
   if (wanted <= size()) return;
   entries_ = std::make_unique<Entry[]>(wanted);
   mask_ = wanted - 1;
