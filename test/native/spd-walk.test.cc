@@ -192,10 +192,10 @@ std::size_t checkRandom(std::uint32_t seed) {
   Spd spd;
   Walk walk;
   std::vector<PacketInfo> packets;
-  for (int i = 0; i < 60; i++) packets.push_back(dice.packet());
+  for (int i = 0; i < 40; i++) packets.push_back(dice.packet());
   std::uint32_t nextId = 1;
   std::size_t met = 0;
-  for (int step = 0; step < 150; step++) {
+  for (int step = 0; step < 100; step++) {
     switch (dice.below(6)) {
       case 0:
         if (!walk.policies.empty()) {
@@ -249,9 +249,9 @@ TEST(
     "RFC 4301 §4.4.1: the database finds the same policy and SA as a walk through the list, whatever is "
     "added and taken away") {
   std::size_t met = 0;
-  for (std::uint32_t seed = 1; seed <= 150; seed++) met += checkRandom(seed);
+  for (std::uint32_t seed = 1; seed <= 40; seed++) met += checkRandom(seed);
   // Else little was compared but nothing with nothing.
-  CHECK(met > 10000);
+  CHECK(met > 1000);
 }
 
 TEST("RFC 4301 §4.4.1.3: a type of ICMP is compared on the side of its sender only") {
