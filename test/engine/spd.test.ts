@@ -100,7 +100,7 @@ test('the newest SA of a policy carries a packet, then the one before; SAs outli
 
 test('RFC 4301 §4.4.1.3: a peer that may send no ICMP can still be sent it', { skip }, () => {
   const spd = core();
-  addPolicy(spd, 1, 'discard', 1, '10.1.0.0/16[icmp/8]', '10.2.0.0/16[icmp/opaque]');
+  addPolicy(spd, 1, 'discard', 1, '10.1.0.0/16[icmp/2048-2303]', '10.2.0.0/16[icmp/opaque]');
   const echo = [8, 0, 0, 0];
   assert.deepEqual(fate(spd, packet('10.2.0.1', 1, echo), packet('10.1.0.1', 1, echo, '10.2.0.1')), [
     'discard',
