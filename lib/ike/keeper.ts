@@ -13,6 +13,7 @@ import { randomShare } from './retransmit.ts';
 import type { Timer } from './runtime.ts';
 import { Traps } from './traps.ts';
 import type { ChildSa } from './v2/child-sa.ts';
+import { expireChild } from './v2/child-rekey.ts';
 import { loses } from './v2/collision.ts';
 import { CreateChild } from './v2/create-child.ts';
 import type { IkeSa } from './v2/ike-sa.ts';
@@ -152,11 +153,12 @@ export class ConnectionKeeper {
 
   /** A Child SA's soft or hard end. */
   childDue(child: ChildSa, what: 'rekey' | 'expire'): void {
-    if (what === 'expire') return child.ike.enqueue(new DeleteChild(child, 'expired'));
+    if (what === 'expire') return expireChild(child);
+    if (child.rekeyWaits) return;
+    child.rekeyWaits = true;
     const settled = (): void => {
-      const up = this.#childUp(child.name);
-      const ended = fail('failed', `${child.name} ended`);
-      this.#rekeyingChild.tell(child.name, up === undefined ? ended : ok(up.info()));
+      const up = this.#childUp(child.name)?.info();
+      this.#rekeyingChild.tell(child.name, up ? ok(up) : fail('failed', `${child.name} ended`));
     };
     child.ike.enqueue(new CreateChild(child.config, { replaces: child, settled }));
   }

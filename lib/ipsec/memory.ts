@@ -12,7 +12,6 @@ import type {
   SaParameters,
   SaSuite,
 } from './data-plane.ts';
-import { espCarries } from './esp.ts';
 import { checkSa, copySa, SpiTable, wipeSa } from './spi-table.ts';
 
 const MAX_SAS = 65536;
@@ -73,7 +72,7 @@ export class MemoryDataPlane implements DataPlane {
   }
 
   supports(suite: SaSuite): boolean {
-    return espCarries(suite);
+    return isSound(suite);
   }
 
   onEvent(listener: (event: DataPlaneEvent) => void): void {
@@ -148,4 +147,10 @@ export class MemoryDataPlane implements DataPlane {
     this.#counters.set(sa.id, NO_COUNTERS);
     return undefined;
   }
+}
+
+/** Any SA that protects its packets: AH with integrity alone, ESP with an AEAD or with a cipher and integrity (RFC 8221 §4). */
+function isSound({ protocol, encryption, integrity }: SaSuite): boolean {
+  if (protocol === 'ah') return encryption === undefined && integrity !== undefined;
+  return encryption !== undefined && encryption.icvBytes > 0 !== (integrity !== undefined);
 }

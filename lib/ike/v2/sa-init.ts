@@ -324,6 +324,8 @@ function connectionsBetween(host: Host, { local, remote }: Datagram): Connection
   return Object.values(host.config.connections)
     .filter(
       (connection) =>
+        // One that has nothing but shunts has no key and nothing to negotiate.
+        (Object.keys(connection.shunts).length === 0 || Object.keys(connection.children).length > 0) &&
         (connection.localAddress === undefined || connection.localAddress === local.address) &&
         (connection.remoteAddress === undefined || connection.remoteAddress === remote.address),
     )
