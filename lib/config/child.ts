@@ -149,10 +149,7 @@ function volume(path: string, rows: ChildRows, what: 'Bytes' | 'Packets'): Volum
   // Rounded up: an end must come after the rekeying that is to prevent it.
   const life = rows[`life${what}`] ?? rekey + Math.ceil(rekey / 10);
   if (jitter > rekey)
-    refuse(
-      `${path}.rand${what}`,
-      `${jitter} is not accepted; expected at most rekey${what} (${rekey})`,
-    );
+    refuse(`${path}.rand${what}`, `${jitter} is not accepted; expected at most rekey${what} (${rekey})`);
   if (life !== 0 && life <= rekey)
     refuse(
       `${path}.life${what}`,

@@ -62,7 +62,13 @@ export function decimal(least: number, most: number): Notation<number, number> {
   };
 }
 
-const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+const UNIT_BYTES: Readonly<Record<string, number>> = {
+  '': 1,
+  K: 2 ** 10,
+  M: 2 ** 20,
+  G: 2 ** 30,
+  T: 2 ** 40,
+};
 
 /** A number of bytes up to `mostTiB`, plain or with a unit of 1,024 and its powers as in swanctl.conf. */
 export function size(mostTiB: number): Notation<number, number | string> {
@@ -145,6 +151,20 @@ export const preSharedKey: Notation<Uint8Array, string | Uint8Array> = {
     const bytes = keyBytes(input);
     return bytes !== undefined && bytes.length >= 1 && bytes.length <= MAX_PSK_BYTES ? bytes : refused;
   },
+};
+
+/** A key of an SA. */
+export const saKey: Notation<Uint8Array, string | Uint8Array> = {
+  expected: '"0x" and hexadecimal digits, "0s" and base64, or a Uint8Array',
+  secret: true,
+  read: (input) =>
+    typeof input !== 'string' || /^0[xs]/.test(input) ? (keyBytes(input) ?? refused) : refused,
+};
+
+/** Text that is read later. */
+export const text: Notation<string, string> = {
+  expected: 'text',
+  read: (input) => (typeof input === 'string' ? input : refused),
 };
 
 export const selector: Notation<TrafficSelector, string> = {

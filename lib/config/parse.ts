@@ -100,8 +100,9 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
     children: mapValues(Object.fromEntries(negotiated), (child, childRows) =>
       toChild(`${path}.children.${child}`, child, childRows, around),
     ),
-    shunts: mapValues(Object.fromEntries(all.filter(([, childRows]) => isShunt(childRows))), (child, childRows) =>
-      toShunt(`${path}.children.${child}`, child, childRows, around),
+    shunts: mapValues(
+      Object.fromEntries(all.filter(([, childRows]) => isShunt(childRows))),
+      (child, childRows) => toShunt(`${path}.children.${child}`, child, childRows, around),
     ),
     encap: rows.encap,
     rekeyTimeMs: rows.rekeyTime,
@@ -143,7 +144,10 @@ export function explain(
   const path = issue.path.map(String);
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0];
-    return configError([...at, ...path, key].join('.'), `unknown option${suggestion(key, knownKeys(whole, path))}`);
+    return configError(
+      [...at, ...path, key].join('.'),
+      `unknown option${suggestion(key, knownKeys(whole, path))}`,
+    );
   }
   if (issue.code === 'invalid_type' || issue.code === 'invalid_key' || issue.code === 'invalid_element') {
     // An object was expected: what stands there instead may be a secret in the wrong place.

@@ -35,10 +35,12 @@ export interface OptionMeta {
 export const options: z.core.$ZodRegistry<OptionMeta> = z.registry<OptionMeta>();
 
 const day = 86_400_000;
-const MOST_TIB = 1024;
-const MOST_PACKETS = 1_000_000_000_000;
+/** The largest volumes that may be configured. */
+export const MOST_TIB = 1024;
+export const MOST_PACKETS = 1_000_000_000_000;
 
-function validator<Out, In>(notation: Notation<Out, In>): z.ZodType<Out, In> {
+/** The schema of one notation. */
+export function validator<Out, In>(notation: Notation<Out, In>): z.ZodType<Out, In> {
   const schema = z.unknown().transform((input, context) => {
     const value = notation.read(input);
     if (!(value instanceof Refusal)) return value;
@@ -130,7 +132,11 @@ const child = z.strictObject({
     '0',
     'The child is rekeyed when either direction has carried this much; 0 never.',
   ),
-  randBytes: derived(size(MOST_TIB), 'a tenth of `rekeyBytes`', 'A random part of this is taken off `rekeyBytes`.'),
+  randBytes: derived(
+    size(MOST_TIB),
+    'a tenth of `rekeyBytes`',
+    'A random part of this is taken off `rekeyBytes`.',
+  ),
   lifeBytes: derived(
     size(MOST_TIB),
     '`rekeyBytes` and a tenth; 0 without',

@@ -11,8 +11,8 @@ import type { FailureReport } from './failure.ts';
 import type { Host } from './host.ts';
 import { ConnectionKeeper, type Done } from './keeper.ts';
 import type { Datagram, Runtime } from './runtime.ts';
-import { Shunts } from './shunts.ts';
 import { SaTable } from './sa-table.ts';
+import { Shunts } from './shunts.ts';
 import type { ChildSa } from './v2/child-sa.ts';
 import type { IkeSa, Reply } from './v2/ike-sa.ts';
 import { RekeyIke } from './v2/rekey-ike.ts';
@@ -107,10 +107,12 @@ export class IkeEndpoint implements Host {
 
   #order<T>(connection: string, done: Done<T>, child = ''): ConnectionKeeper | undefined {
     const keeper = this.#keepers.get(connection);
-    const { mode } = (Object.hasOwn(keeper?.connection.shunts ?? {}, child) && keeper?.connection.shunts[child]) || {};
     if (keeper === undefined) done(fail('unknown-connection', `there is no connection ${connection}`));
-    else if (mode === undefined) return keeper;
-    else done(fail('shunt', `${child} has mode "${mode}": it is never negotiated`));
+    else if (!Object.hasOwn(keeper.connection.shunts, child)) return keeper;
+    else {
+      const { mode } = keeper.connection.shunts[child];
+      done(fail('shunt', `${child} has mode "${mode}": it is never negotiated`));
+    }
     return undefined;
   }
 

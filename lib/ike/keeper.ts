@@ -12,8 +12,8 @@ import type { Host } from './host.ts';
 import { randomShare } from './retransmit.ts';
 import type { Timer } from './runtime.ts';
 import { Traps } from './traps.ts';
-import type { ChildSa } from './v2/child-sa.ts';
 import { expireChild } from './v2/child-rekey.ts';
+import type { ChildSa } from './v2/child-sa.ts';
 import { loses } from './v2/collision.ts';
 import { CreateChild } from './v2/create-child.ts';
 import type { IkeSa } from './v2/ike-sa.ts';
@@ -260,7 +260,7 @@ export class ConnectionKeeper {
     if (missing.length === 0) return;
     const ike = this.#usable();
     if (ike === undefined) {
-      if (!this.#connecting) this.#connect(missing);
+      if (!this.#connecting) this.#connect();
       return;
     }
     for (const name of missing) {
@@ -285,10 +285,10 @@ export class ConnectionKeeper {
     return true;
   }
 
-  #connect(names: readonly string[]): void {
+  #connect(): void {
     this.#connecting = true;
     const left = (): readonly string[] =>
-      this.#closed ? [] : names.filter((name) => this.#wanted.has(name) || this.#asked.has(name));
+      this.#closed ? [] : [...new Set([...this.#wanted, ...this.#asked.names])];
     beginIke(this.#host, this.connection, left, (outcome) => {
       this.#connecting = typeof outcome !== 'string';
       if (outcome === 'called-off') return this.#reconcile();

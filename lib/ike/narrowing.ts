@@ -68,7 +68,10 @@ export function readdress(
   address: string,
 ): readonly TrafficSelector[] | undefined {
   const [first] = selectors;
-  if (first === undefined || !selectors.every(({ start, end }) => equalBytes(start, first.start) && equalBytes(end, first.start)))
+  if (
+    first === undefined ||
+    !selectors.every(({ start, end }) => equalBytes(start, first.start) && equalBytes(end, first.start))
+  )
     return undefined;
   const { start, end } = hostSelector(address);
   return selectors.map((selector) => ({ ...selector, start, end }));

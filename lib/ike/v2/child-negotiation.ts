@@ -240,7 +240,9 @@ export function chooseChild(
     });
   const proposals = explainMismatch(
     offered(protocolId(nearest)),
-    possible.filter(({ config }) => config.protocol === nearest.protocol).flatMap(({ config }) => config.proposals),
+    possible
+      .filter(({ config }) => config.protocol === nearest.protocol)
+      .flatMap(({ config }) => config.proposals),
     { ignoreKe: options.inAuth === true },
   );
   const what = `no common ${name} proposal: ${proposals.missing} differs`;
@@ -278,10 +280,7 @@ function fit(
 /** The payloads of the responder's answer. */
 export function answerPayloads({ terms, chosen }: ChildChoice, spiIn: number): ChildPayloads {
   return {
-    sa: [
-      ...modeNotify(terms.mode),
-      { type: 'SA', proposals: [answerProposal(chosen, uint32(spiIn))] },
-    ],
+    sa: [...modeNotify(terms.mode), { type: 'SA', proposals: [answerProposal(chosen, uint32(spiIn))] }],
     ts: [
       { type: 'TSi', selectors: terms.remoteTs },
       { type: 'TSr', selectors: terms.localTs },

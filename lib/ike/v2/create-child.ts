@@ -119,7 +119,9 @@ export class CreateChild implements Exchange {
     const { sa, ts } = offerPayloads(this.#offer);
     const { replaces } = this;
     const rekey =
-      replaces === undefined ? [] : [saNotify(Notify.REKEY_SA, protocolId(this.config), uint32(replaces.spiIn))];
+      replaces === undefined
+        ? []
+        : [saNotify(Notify.REKEY_SA, protocolId(this.config), uint32(replaces.spiIn))];
     return [...rekey, ...sa, { type: 'NONCE', data: this.#ni }, ...ke, ...ts];
   }
 

@@ -7,9 +7,9 @@ import { readUint32, uint32 } from '../../bytes.ts';
 import type { DownReason } from '../events.ts';
 import { ExchangeType, findNotify, type Payload, Protocol } from '../wire/message.ts';
 import { Notify } from '../wire/notify.ts';
+import { protocolId } from './child-negotiation.ts';
 import type { ChildSa } from './child-sa.ts';
 import type { IkeSa, Reply } from './ike-sa.ts';
-import { protocolId } from './child-negotiation.ts';
 import { makeNotify } from './notifies.ts';
 import type { Exchange } from './requests.ts';
 
@@ -128,7 +128,9 @@ export function respondInformational(ike: IkeSa, payloads: readonly Payload[], r
     reply([]);
     return endedByPeer(ike);
   }
-  const removed = new Map<number, Uint8Array[]>([Protocol.AH, Protocol.ESP].map((protocol) => [protocol, []]));
+  const removed = new Map<number, Uint8Array[]>(
+    [Protocol.AH, Protocol.ESP].map((protocol) => [protocol, []]),
+  );
   for (const { protocol, spis } of deletes) {
     for (const spi of removed.has(protocol) ? spis : []) {
       const child = childOf(ike, readUint32(spi), protocol);
