@@ -60,6 +60,11 @@ export function uncarriedProposal(
           `${path}.ahProposals`,
           `the ${dataPlane.name} data plane sends everything inside UDP, where AH cannot go`,
         );
+      if (dataPlane.name === 'portable' && ['in', 'yes'].includes(child.header.copyDscp))
+        return new ConfigError(
+          `${path}.copyDscp`,
+          `"${child.header.copyDscp}" is not accepted; the portable data plane sees no DSCP of outer headers`,
+        );
       const modes = child.mode === 'transport' ? (['transport', 'tunnel'] as const) : ([child.mode] as const);
       for (const mode of modes)
         for (const { text, encr, integ } of child.proposals)

@@ -180,7 +180,7 @@ const child = z.strictObject({
   copyDscp: derived(
     oneOf('out', 'in', 'yes', 'no'),
     '"out"',
-    'Copies the DSCP from the inner to the outer header (`out`), back (`in`), both or neither. Tunnel mode only.',
+    'Copies the DSCP from the inner to the outer header (`out`), back (`in`), both or neither. Tunnel mode only; the portable plane sees no outer header and refuses `in` and `yes`.',
   ),
   copyEcn: derived(
     flag,

@@ -186,6 +186,15 @@ test('protocol and mode that a data plane does not have are refused before it st
   const noTunnel = problem(transport, ({ mode }) => mode === 'transport');
   assert.match(noTunnel?.message ?? '', /no ESP in tunnel mode/);
   assert.match(problem({ ahProposals: ['sha256'] }, () => true, true)?.message ?? '', /inside UDP/);
+  const dscp = uncarriedProposal(parseConfig(config({ copyDscp: 'yes' })), {
+    name: 'portable',
+    supports: () => true,
+  });
+  assert.match(dscp?.path ?? '', /\.copyDscp$/);
+  assert.equal(
+    problem({ copyDscp: 'yes' }, () => true),
+    undefined,
+  );
   const weak = problem({ ahProposals: ['md5'] }, ({ integrity }) => integrity?.name !== 'md5');
   assert.equal(weak?.message, '"md5": the engine data plane has no md5');
   assert.equal(
