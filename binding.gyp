@@ -24,6 +24,7 @@
         'addon/engine/outbound-worker.cc',
         'addon/esp/inbound-sa.cc',
         'addon/esp/outbound-sa.cc',
+        'addon/esp/outer-header.cc',
         'addon/esp/replay-window.cc',
         'addon/napi/addon.cc',
         'addon/napi/arguments.cc',
