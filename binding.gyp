@@ -18,6 +18,7 @@
         'addon/engine/engine.cc',
         'addon/engine/inbound-core.cc',
         'addon/engine/inbound-worker.cc',
+        'addon/engine/lane.cc',
         'addon/engine/loop.cc',
         'addon/engine/mailbox.cc',
         'addon/engine/outbound-core.cc',

@@ -11,7 +11,7 @@
 
 namespace ike {
 
-class OutboundSa {
+class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
  public:
   using Expiry = ike::Expiry;
 

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SystemError } from '../../errors.ts';
-import type { OuterHeader, PacketSummary, Policy, SaLimits } from '../data-plane.ts';
+import type { OuterHeader, PacketSummary, Policy, SaLimits, WorkerStats } from '../data-plane.ts';
 import type { TrafficSelector } from '../selector.ts';
 
 /** Compiled, this file lies in dist/lib/ipsec/engine/, in a checkout as in the published package. */
@@ -59,6 +59,9 @@ export interface NativeConfig {
   readonly heldPackets: number;
   /** Whether the kernel's segmentation, joining and checksum offloads are used. */
   readonly offloads: boolean;
+  /** Threads in each direction, 1 to 16. */
+  readonly workers: number;
+  readonly busyPollMs: number;
 }
 
 export type NativeCallback = (datagrams: readonly NativeDatagram[], events: readonly NativeEvent[]) => void;
@@ -143,6 +146,8 @@ export interface NativeStats {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly drops: Record<string, number>;
+  /** Those of the inbound direction first. */
+  readonly workers: WorkerStats[];
 }
 
 /** Throws errors with a `code` of its own where a command fails, ERR_IKE_CLOSED after the last half was closed. */
