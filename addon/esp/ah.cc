@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "cipher/mac.h"
+#include "cipher/pool.h"
 #include "esp/packet.h"
 
 namespace ike {
@@ -100,58 +101,86 @@ bool muteV6(std::span<std::uint8_t> header) noexcept {
   return true;
 }
 
+struct Worker {
+  std::unique_ptr<Authenticator> mac;
+  std::unique_ptr<Worker> next;
+};
+
+/** Null when OpenSSL refuses, or the key is none. */
+std::unique_ptr<Worker> createWorker(Integrity id, std::span<const std::uint8_t> key) {
+  auto mac = Authenticator::create(id, key);
+  if (mac == nullptr) return nullptr;
+  return std::make_unique<Worker>(Worker{std::move(mac), nullptr});
+}
+
 class AhSuite final : public Suite {
  public:
-  AhSuite(std::unique_ptr<Authenticator> mac, bool esn) noexcept
-      : Suite(0, mac->icvBytes(), 4), mac_(std::move(mac)), esn_(esn) {}
+  AhSuite(std::unique_ptr<Worker> worker, const SuiteKeys& keys)
+      : Suite(0, worker->mac->icvBytes(), 4),
+        integrity_(keys.integrity),
+        key_(keys.integrityKey.view()),
+        esn_(keys.esn),
+        workers_(std::move(worker)) {}
 
   void seal(std::span<CipherJob> jobs) noexcept override {
+    const Workers::Loan worker = take();
     std::uint8_t digest[kMaxDigestBytes];
+    HeaderMap map;
     for (CipherJob& job : jobs) {
-      std::uint8_t* const icv = findIcv(job);
-      job.ok = icv != nullptr && authenticate(job, icv, digest);
+      std::uint8_t* const icv = findIcv(job, map);
+      job.ok = worker && icv != nullptr && authenticate(*worker, job, map, digest);
       if (job.ok) std::memcpy(icv, digest, icvBytes());
     }
   }
 
   void open(std::span<CipherJob> jobs) noexcept override {
+    const Workers::Loan worker = take();
     std::uint8_t digest[kMaxDigestBytes];
     std::uint8_t received[kMaxIcvBytes];
+    HeaderMap map;
     for (CipherJob& job : jobs) {
-      std::uint8_t* const icv = findIcv(job);
+      std::uint8_t* const icv = findIcv(job, map);
       job.ok = false;
-      if (icv == nullptr) continue;
+      if (!worker || icv == nullptr) continue;
       std::memcpy(received, icv, icvBytes());
-      job.ok = authenticate(job, icv, digest) && CRYPTO_memcmp(digest, received, icvBytes()) == 0;
+      job.ok = authenticate(*worker, job, map, digest) && CRYPTO_memcmp(digest, received, icvBytes()) == 0;
     }
   }
 
  private:
-  /** Null when what the job leads to is no packet with room for it. */
-  std::uint8_t* findIcv(const CipherJob& job) noexcept {
-    const bool found = mapToIpsec({job.packet, job.textBytes}, map_) && map_.next == kProtocolAh &&
-                       map_.lengthBytes == job.textBytes && map_.fragmentOffset == 0 &&
-                       map_.headerBytes <= kMaxOuterBytes &&
-                       map_.headerBytes + kAhFixedBytes + icvBytes() <= job.textBytes;
-    return found ? job.packet + map_.headerBytes + kAhFixedBytes : nullptr;
+  using Workers = Pool<Worker>;
+
+  Workers::Loan take() noexcept {
+    return workers_.take([this] { return createWorker(integrity_, key_.view()); });
   }
 
-  bool authenticate(const CipherJob& job, std::uint8_t* icv, std::uint8_t* digest) noexcept {
+  /** Null when what the job leads to is no packet with room for it. */
+  std::uint8_t* findIcv(const CipherJob& job, HeaderMap& map) const noexcept {
+    const bool found = mapToIpsec({job.packet, job.textBytes}, map) && map.next == kProtocolAh &&
+                       map.lengthBytes == job.textBytes && map.fragmentOffset == 0 &&
+                       map.headerBytes <= kMaxOuterBytes &&
+                       map.headerBytes + kAhFixedBytes + icvBytes() <= job.textBytes;
+    return found ? job.packet + map.headerBytes + kAhFixedBytes : nullptr;
+  }
+
+  bool authenticate(Worker& worker, const CipherJob& job, const HeaderMap& map,
+                    std::uint8_t* digest) const noexcept {
     std::uint8_t kept[kMaxOuterBytes];
-    std::memcpy(kept, job.packet, map_.headerBytes);
-    std::memset(icv, 0, icvBytes());
+    std::memcpy(kept, job.packet, map.headerBytes);
+    std::memset(job.packet + map.headerBytes + kAhFixedBytes, 0, icvBytes());
     std::uint8_t high[4];
     store32(high, static_cast<std::uint32_t>(job.sequence >> 32));
-    const bool done = muteHeader({job.packet, map_.headerBytes}, map_) &&
-                      mac_->compute({job.packet, job.textBytes}, std::span(high).first(esn_ ? 4 : 0), digest);
-    std::memcpy(job.packet, kept, map_.headerBytes);
+    const bool done =
+        muteHeader({job.packet, map.headerBytes}, map) &&
+        worker.mac->compute({job.packet, job.textBytes}, std::span(high).first(esn_ ? 4 : 0), digest);
+    std::memcpy(job.packet, kept, map.headerBytes);
     return done;
   }
 
-  std::unique_ptr<Authenticator> mac_;
+  Integrity integrity_;
+  Secret key_;
   bool esn_;
-  /** Of the job at hand. */
-  HeaderMap map_;
+  Workers workers_;
 };
 
 }  // namespace
@@ -179,9 +208,9 @@ std::size_t dropFragmentHeader(std::span<std::uint8_t> packet, const HeaderMap& 
 
 std::unique_ptr<Suite> createAhSuite(const SuiteKeys& keys) {
   if (keys.encryption != Encryption::none || keys.encryptionKey.size() != 0) return nullptr;
-  auto mac = Authenticator::create(keys.integrity, keys.integrityKey.view());
-  if (mac == nullptr) return nullptr;
-  return std::make_unique<AhSuite>(std::move(mac), keys.esn);
+  auto worker = createWorker(keys.integrity, keys.integrityKey.view());
+  if (worker == nullptr) return nullptr;
+  return std::make_unique<AhSuite>(std::move(worker), keys);
 }
 
 }  // namespace ike

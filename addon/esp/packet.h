@@ -69,8 +69,9 @@ using DropCounters = std::array<std::uint64_t, static_cast<std::size_t>(Drop::co
 inline constexpr std::size_t kAhFixedBytes = 12;
 inline constexpr std::size_t kMaxAhBytes = (kAhFixedBytes + kMaxIcvBytes + 7) / 8 * 8;
 
-/** Room that sealing needs before and after the inner packet: ESP in a new IP header, and AH around it. */
-inline constexpr std::size_t kHeadroom = 128;
+/** Room that sealing needs before and after the inner packet: ESP in a new IP header, and AH around it. As
+ * much more as puts the text of ESP at the beginning of a line of the cache. */
+inline constexpr std::size_t kHeadroom = 160;
 inline constexpr std::size_t kTailroom = 64;
 static_assert(kHeadroom >= kIpv6HeaderBytes + kMaxAhBytes + kEspHeaderBytes + kMaxIvBytes);
 static_assert(kTailroom >= 15 + 2 + kMaxIcvBytes);
