@@ -123,7 +123,7 @@ void OutboundSa::finish(Run& run, std::int64_t nowNs) noexcept {
 }
 
 inline bool OutboundSa::number(Packet& packet) noexcept {
-  if (sequence_ >= hardSequence_ || spentBytes_ >= hardBytes_) {
+  if (sequence_ >= hardSequence_ || spentBytes_ >= hardBytes_) [[unlikely]] {
     // The counter never cycles: the SA ends instead (RFC 4303 §3.3.3).
     packet.drop = sequence_ >= limit() ? Drop::exhausted : Drop::expired;
     return false;
@@ -165,7 +165,7 @@ inline bool OutboundSa::prepareTunnel(Packet& packet, CipherJob& job) noexcept {
   if constexpr (!kAh) {
     const std::size_t align = suite_->alignBytes();
     icvBytes = suite_->icvBytes();
-    if (spec_.tfcBytes > innerBytes) {
+    if (spec_.tfcBytes > innerBytes) [[unlikely]] {
       // As far as the packet stays one that can be sent, in the memory that it has (RFC 4303 §2.7).
       const std::size_t around = before + align + 1 + icvBytes;
       const std::size_t room =

@@ -172,7 +172,13 @@ void CodecObject::repeat(const Napi::CallbackInfo& info, bool sealing) {
       const std::vector<std::uint8_t>& input = inputs[next];
       next = next + 1 == inputs.size() ? 0 : next + 1;
       packets[i].offset = kHeadroom;
-      place(packets[i], input, sealing);
+      if (!sealing && !inUdp_) {
+        place(packets[i], input, sealing);
+        continue;
+      }
+      packets[i].lengthBytes = input.size();
+      packets[i].drop = Drop::none;
+      std::copy(input.begin(), input.end(), packets[i].bytes().begin());
     }
     process(std::span(pointers).first(count), sealing);
     for (std::size_t i = 0; i < count; i++)
