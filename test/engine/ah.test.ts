@@ -120,7 +120,12 @@ test('RFC 4302 §3.3.3.1.1.1: with a source route under way the last hop is the 
   const sa = ahOf('sha1', 4, { mode: 'transport', replayWindow: 0 });
   const ends = addresses(4);
   const body = upper(17, ends.source, ends.destination, 30);
-  const options = concat(Uint8Array.of(137, 11, 4), address('10.0.0.1'), address('10.0.0.2'), Uint8Array.of(0));
+  const options = concat(
+    Uint8Array.of(137, 11, 4),
+    address('10.0.0.1'),
+    address('10.0.0.2'),
+    Uint8Array.of(0),
+  );
   const expected = modelAh(sa, 4, 1n, 17, { ...ends, options }, body, {
     options: new Uint8Array(12),
     destination: '10.0.0.2',
@@ -169,15 +174,12 @@ test('RFC 4302 §3.3.3.1.2.2: of IPv6 options that may change only type and leng
     concat(hop(43, 0), route(51, 0, ends.destination, 'fd00::a')),
     'fd00::b',
   );
-  check(
-    'routing at its end',
-    43,
-    route(51, 0, 'fd00::a', 'fd00::b'),
-    route(51, 0, 'fd00::a', 'fd00::b'),
-  );
+  check('routing at its end', 43, route(51, 0, 'fd00::a', 'fd00::b'), route(51, 0, 'fd00::a', 'fd00::b'));
 });
 
-test('RFC 4302 §3.3.4: a fragment header around a whole packet is taken out, a fragment is not sent', { skip }, () => {
+test('RFC 4302 §3.3.4: a fragment header around a whole packet is taken out, a fragment is not sent', {
+  skip,
+}, () => {
   const sa = ahOf('sha256', 6, { mode: 'transport', replayWindow: 0 });
   const ends = addresses(6);
   const body = upper(17, ends.source, ends.destination, 30);
@@ -235,14 +237,17 @@ for (const family of FAMILIES)
           // A fragment is not for AH at all, though its bits are not covered; nor is another ECN covered, but it has its own rule.
           const fragment = family === 4 && (byte === 7 || (byte === 6 && (bit & 7) < 6));
           const result = results[bit];
-          if (mutable && !fragment) assert.ok(typeof result !== 'string' || result === 'ecn', `bit ${bit}: ${result}`);
+          if (mutable && !fragment)
+            assert.ok(typeof result !== 'string' || result === 'ecn', `bit ${bit}: ${result}`);
           else assert.equal(typeof result, 'string', `${name}: bit ${bit} of byte ${byte}`);
         }
         assert.equal(typeof codecOf(sa, 'in').open([good])[0], 'object');
       }
   });
 
-test('RFC 4302 §2.6: the length of AH is what its ICV needs: 4 bytes more in IPv4 as Linux pads it, nothing else', { skip }, () => {
+test('RFC 4302 §2.6: the length of AH is what its ICV needs: 4 bytes more in IPv4 as Linux pads it, nothing else', {
+  skip,
+}, () => {
   const sa = ahOf('sha256', 4, { replayWindow: 0 });
   const ends = addresses(4, true);
   const good = modelAh(sa, 4, 1n, 4, ends, ipv4(8));
@@ -256,7 +261,9 @@ test('RFC 4302 §2.6: the length of AH is what its ICV needs: 4 bytes more in IP
   }
 });
 
-test('RFC 4302 §3.4.3: replays are dropped before their ICV is looked at, forged packets move nothing', { skip }, () => {
+test('RFC 4302 §3.4.3: replays are dropped before their ICV is looked at, forged packets move nothing', {
+  skip,
+}, () => {
   const sa = ahOf('sha1', 4);
   const receiver = codecOf(sa, 'in');
   const make = (sequence: bigint): Uint8Array => modelAh(sa, 4, sequence, 4, addresses(4, true), ipv4(4));

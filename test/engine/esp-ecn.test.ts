@@ -52,7 +52,8 @@ function openWith(sa: Sa, family: 4 | 6, packet: Uint8Array, outerTos: number): 
   const ends = { source: theirs, destination: ours };
   const next = packet[0] >> 4 === 4 ? 4 : 41;
   const codec = codecOf(sa, 'in');
-  if (sa.protocol === 'ah') return codec.open([modelAh(sa, family, 1n, next, { ...ends, tos: outerTos }, packet)])[0];
+  if (sa.protocol === 'ah')
+    return codec.open([modelAh(sa, family, 1n, next, { ...ends, tos: outerTos }, packet)])[0];
   const esp = modelSeal(sa, 1n, packet);
   if (sa.udpEncapsulation) return codec.open([esp], outerTos)[0];
   return codec.open([tunnelHeader({ ...sa, local: sa.remote, remote: sa.local }, 50, outerTos, esp)])[0];

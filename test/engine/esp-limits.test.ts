@@ -43,12 +43,17 @@ for (const direction of ['out', 'in'] as const)
       assert.deepEqual(story(direction, protocol, { softPackets: 2, hardPackets: 4 }, 6), expected);
       assert.deepEqual(story(direction, protocol, { softBytes: 200, hardBytes: 400 }, 6), expected);
       // What comes first counts.
-      assert.deepEqual(story(direction, protocol, { softBytes: 150, hardPackets: 4, hardBytes: 9999 }, 6), expected);
+      assert.deepEqual(
+        story(direction, protocol, { softBytes: 150, hardPackets: 4, hardBytes: 9999 }, 6),
+        expected,
+      );
       assert.deepEqual(story(direction, protocol, { hardPackets: 1 }, 2), ['passed, hard', 'expired']);
       assert.deepEqual(story(direction, protocol, {}, 3), ['passed', 'passed', 'passed']);
     });
 
-    test(`RFC 4301 §4.4.2.1: ${protocol} ${direction}: a batch stops in its middle, to the packet`, { skip }, () => {
+    test(`RFC 4301 §4.4.2.1: ${protocol} ${direction}: a batch stops in its middle, to the packet`, {
+      skip,
+    }, () => {
       const [ours, theirs] = ENDS[4];
       const ends = { source: theirs, destination: ours };
       for (const limits of [{ hardPackets: 70 }, { hardBytes: 70 * BYTES }, { hardBytes: 69 * BYTES + 1 }]) {

@@ -155,13 +155,19 @@ for (const family of FAMILIES)
       const protocols = [6, 17, ...(family === 6 ? ([58] as const) : [])] as const;
       for (const protocol of protocols) {
         const segments = LENGTHS.map((length) => upper(protocol, behindNat, ours, length));
-        const made = segments.map((segment, i) => modelSeal(sa, numberOf(i), segment, { nextHeader: protocol }));
+        const made = segments.map((segment, i) =>
+          modelSeal(sa, numberOf(i), segment, { nextHeader: protocol }),
+        );
         codecOf(sa, 'in')
           .open(made, 0x2a)
           .forEach((result, i) => {
             const packet = passed(result);
             const body = packet.subarray(headerBytes);
-            same(packet, ipPacket({ source: theirs, destination: ours, protocol, tos: 0x2a }, body), 'header');
+            same(
+              packet,
+              ipPacket({ source: theirs, destination: ours, protocol, tos: 0x2a }, body),
+              'header',
+            );
             assert.equal(upperSum(protocol, theirs, ours, body), 0, `${suite}: checksum of ${protocol}`);
             const place = { 6: 16, 17: 6, 58: 2 }[protocol];
             for (const bytes of [body, segments[i]]) bytes.fill(0, place, place + 2);
@@ -212,7 +218,8 @@ test('RFC 4303 §3.1.1: what stays in front: options, hop-by-hop, routing; desti
     replayWindow: 0,
   });
   const options = (next: number): Uint8Array => Uint8Array.of(next, 0, 1, 4, 0, 0, 0, 0);
-  const routing = (next: number): Uint8Array => concat(Uint8Array.of(next, 2, 0, 0, 0, 0, 0, 0), randomBytes(16));
+  const routing = (next: number): Uint8Array =>
+    concat(Uint8Array.of(next, 2, 0, 0, 0, 0, 0, 0), randomBytes(16));
   const fragment = (next: number): Uint8Array => Uint8Array.of(next, 0, 0, 0, 1, 2, 3, 4);
   const tcp = upper(6, a, b, 11);
   const cases: readonly (readonly [string, number, Uint8Array, Uint8Array, number])[] = [
@@ -223,7 +230,10 @@ test('RFC 4303 §3.1.1: what stays in front: options, hop-by-hop, routing; desti
     ['all', 0, concat(options(60), options(43), routing(44), fragment(6)), tcp, 6],
   ];
   for (const [name, first, front, inside, next] of cases) {
-    const whole = ipPacket({ source: a, destination: b, protocol: 6, extension: first, options: front }, inside);
+    const whole = ipPacket(
+      { source: a, destination: b, protocol: 6, extension: first, options: front },
+      inside,
+    );
     const result = passed(codecOf(six, 'out').seal([whole])[0]);
     const opened = modelOpen(six, result.subarray(40 + front.length));
     assert.equal(opened.nextHeader, next, name);
@@ -233,7 +243,9 @@ test('RFC 4303 §3.1.1: what stays in front: options, hop-by-hop, routing; desti
   }
 });
 
-test('RFC 4303 §3.3.4: transport mode takes no fragments, no foreign addresses, and nothing too long', { skip }, () => {
+test('RFC 4303 §3.3.4: transport mode takes no fragments, no foreign addresses, and nothing too long', {
+  skip,
+}, () => {
   for (const udpEncapsulation of [false, true]) {
     const sa = saOf('aes128gcm16', { mode: 'transport', udpEncapsulation });
     const [source, destination] = ENDS[4];
@@ -275,7 +287,9 @@ test('RFC 4301 §5.2: selectors hold for transport mode as for tunnel mode', { s
   }
 });
 
-test('packets that come joined from UDP_GRO keep their bytes when headers grow in front of them', { skip }, () => {
+test('packets that come joined from UDP_GRO keep their bytes when headers grow in front of them', {
+  skip,
+}, () => {
   const random = generator(11);
   for (const suite of ['aes128gcm16', 'aes256-sha512'])
     for (const family of FAMILIES) {

@@ -113,12 +113,7 @@ export function upper(protocol: 6 | 17 | 58, source: string, destination: string
 }
 
 /** 0 where the checksum in it is right. */
-export function upperSum(
-  protocol: number,
-  source: string,
-  destination: string,
-  segment: Uint8Array,
-): number {
+export function upperSum(protocol: number, source: string, destination: string, segment: Uint8Array): number {
   const length = Uint8Array.of(segment.length >> 8, segment.length & 0xff);
   return checksum(concat(address(source), address(destination), Uint8Array.of(0, protocol), length, segment));
 }
