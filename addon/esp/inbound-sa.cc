@@ -266,6 +266,10 @@ Drop InboundSa::takeFromUdp(Packet& packet, std::size_t before, std::size_t payl
   const std::size_t payloadOffset = packet.offset + before;
   if (before >= headerBytes || (packet.spare == nullptr && payloadOffset >= headerBytes)) {
     packet.offset = payloadOffset - headerBytes;
+  } else if (packet.spare == nullptr && packet.slot.size() >= wholeBytes) {
+    // Over its own ICV; in IPv4 that is always room enough.
+    std::memmove(packet.slot.data() + headerBytes, packet.slot.data() + payloadOffset, payloadBytes);
+    packet.offset = 0;
   } else {
     const std::span<std::uint8_t> room =
         packet.spare == nullptr ? std::span<std::uint8_t>() : packet.spare->take(wholeBytes);

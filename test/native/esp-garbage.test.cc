@@ -191,6 +191,28 @@ TEST("a packet that grows at its front goes to its spare memory, and is dropped 
   CHECK(drops[2] == Drop::queueFull);
 }
 
+TEST("without spare memory a packet in IPv4 has room in its own") {
+  const Kind kind{Protocol::esp, Mode::transport, true, false};
+  std::mt19937 random(4);
+  const auto out = sender(kind);
+  const auto in = receiver(kind);
+  for (std::size_t bodyBytes = 0; bodyBytes < 100; bodyBytes++) {
+    std::vector<std::uint8_t> plain = plainPacket(kind, random, bodyBytes);
+    plain[9] = 253;
+    std::vector<std::uint8_t> slot(kHeadroom + plain.size() + kTailroom);
+    std::copy(plain.begin(), plain.end(), slot.begin() + kHeadroom);
+    Packet packet(slot, kHeadroom, plain.size());
+    Packet* one = &packet;
+    out->seal(std::span(&one, 1), 1);
+    std::vector<std::uint8_t> sealed(packet.bytes().begin(), packet.bytes().end());
+    packet = Packet(sealed, 0, sealed.size());
+    in->open(std::span(&one, 1), 1);
+    CHECK(packet.drop == Drop::none);
+    CHECK_EQ(packet.lengthBytes, plain.size());
+    CHECK(std::equal(plain.begin() + 20, plain.end(), packet.bytes().begin() + 20));
+  }
+}
+
 TEST("a replay window has the memory that its width needs") {
   CHECK(ReplayWindow(0, false).memoryBytes() <= 8);
   CHECK(ReplayWindow(32, false).memoryBytes() <= 16);
