@@ -42,6 +42,11 @@ struct Failed {
   std::string message;
 };
 
+/** Thrown by SKIP. */
+struct Skipped {
+  std::string reason;
+};
+
 [[noreturn]] inline void fail(const char* file, int line, const std::string& what) {
   throw Failed{std::string(file) + ":" + std::to_string(line) + ": " + what};
 }
@@ -115,3 +120,7 @@ void checkEqual(const A& a, const B& b, const char* text, const char* file, int 
 /** The first is what came, the second what should. Numbers of any two types, or ranges of equal elements. */
 #define CHECK_EQ(actual, expected) \
   ::check::checkEqual((actual), (expected), #actual " == " #expected, __FILE__, __LINE__)
+
+/** Ends a test that this machine cannot run; the reason says what is missing. */
+#define SKIP(reason) \
+  throw ::check::Skipped { reason }

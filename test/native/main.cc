@@ -15,13 +15,16 @@ int main(int count, char** arguments) {
     std::printf("# begins: %s\n", test.name);
     std::fflush(stdout);
     std::string message;
+    std::string skipped;
     try {
       test.body();
     } catch (const check::Failed& failure) {
       message = failure.message;
+    } catch (const check::Skipped& skip) {
+      skipped = " # SKIP " + skip.reason;
     }
     if (!message.empty()) failed++;
-    std::printf("%sok %d - %s\n", message.empty() ? "" : "not ", number, test.name);
+    std::printf("%sok %d - %s%s\n", message.empty() ? "" : "not ", number, test.name, skipped.c_str());
     if (!message.empty()) std::printf("# %s\n", message.c_str());
   }
   std::printf("1..%d\n", number);
