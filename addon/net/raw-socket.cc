@@ -48,8 +48,8 @@ bool setOptions(int fd, bool v6) noexcept {
          setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO) &&
          setOption(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
          setOption(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) && setOption(fd, IPPROTO_IPV6, kIpv6FlowInfo, 1) &&
-         setOption(fd, IPPROTO_IPV6, IPV6_RECVHOPOPTS, 1) &&
-         setOption(fd, IPPROTO_IPV6, IPV6_RECVRTHDR, 1) && setOption(fd, IPPROTO_IPV6, IPV6_RECVDSTOPTS, 1);
+         setOption(fd, IPPROTO_IPV6, IPV6_RECVHOPOPTS, 1) && setOption(fd, IPPROTO_IPV6, IPV6_RECVRTHDR, 1) &&
+         setOption(fd, IPPROTO_IPV6, IPV6_RECVDSTOPTS, 1);
 }
 
 /** What the kernel tells of an IPv6 packet beside its payload. */
@@ -141,8 +141,7 @@ RawBatch::RawBatch() {
 }
 
 Outcome<RawSocket> RawSocket::open(const Address& local, int protocol, std::uint32_t mark) {
-  const std::string what =
-      "raw socket for IP protocol " + std::to_string(protocol) + " on " + local.text();
+  const std::string what = "raw socket for IP protocol " + std::to_string(protocol) + " on " + local.text();
   Fd fd(::socket(local.family(), SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
   if (!fd) return refused(what, errno);
   if (::setsockopt(fd.get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
@@ -177,7 +176,8 @@ std::size_t RawSocket::receive(RawBatch& batch, std::span<RawDatagram> datagrams
   const std::size_t before = v6 ? kHeaderRoomBytes : 0;
   const std::size_t count = std::min(datagrams.size(), kBatch);
   for (std::size_t i = 0; i < count; i++) {
-    const std::span<std::uint8_t> room = datagrams[i].data.subspan(std::min(before, datagrams[i].data.size()));
+    const std::span<std::uint8_t> room =
+        datagrams[i].data.subspan(std::min(before, datagrams[i].data.size()));
     batch.vectors[i] = {room.data(), room.size()};
     batch.headers[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage);
     batch.headers[i].msg_hdr.msg_control = v6 ? batch.controls[i].bytes.data() : nullptr;

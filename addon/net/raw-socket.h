@@ -46,9 +46,9 @@ class RawSocket {
   /** Memory that `receive` needs beside the packet's. */
   static constexpr std::size_t kHeaderRoomBytes = 256;
 
-  /** For packets of an IP protocol to `local` (or, where it is the wildcard, to any address of its family), and
-   * for sending. `ERR_IKE_PRIVILEGE`: CAP_NET_RAW is missing. `mark` keeps what is sent out of the gateway's
-   * routing table. */
+  /** For packets of an IP protocol to `local` (or, where it is the wildcard, to any address of its family),
+   * and for sending. `ERR_IKE_PRIVILEGE`: CAP_NET_RAW is missing. `mark` keeps what is sent out of the
+   * gateway's routing table. */
   static Outcome<RawSocket> open(const Address& local, int protocol, std::uint32_t mark);
   /** For sending packets of any protocol and source; nothing is received. */
   static Outcome<RawSocket> openForBypass(int family, std::uint32_t mark);
@@ -56,8 +56,8 @@ class RawSocket {
   /** Reads what is there, up to `datagrams.size()` and `kBatch`. How many came. */
   std::size_t receive(RawBatch& batch, std::span<RawDatagram> datagrams) const noexcept;
   /** Sends packets to the destination in their headers, at most `kBatch`. Those that failed have `error`:
-   * EMSGSIZE when one is too large for the way. The kernel fragments none with DF, and none of IPv6. Where the
-   * socket's buffer is full, waits up to `waits` times. */
+   * EMSGSIZE when one is too large for the way. The kernel fragments none with DF, and none of IPv6. Where
+   * the socket's buffer is full, waits up to `waits` times. */
   void send(RawBatch& batch, std::span<RawDatagram> datagrams, int waits) const noexcept;
 
   int fd() const noexcept { return fd_.get(); }

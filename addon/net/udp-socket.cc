@@ -26,7 +26,8 @@ bool setOption(int fd, int level, int name, int value) noexcept {
 }
 
 bool setFragments(int fd, bool v6, bool forbidden) noexcept {
-  return v6 ? setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, forbidden ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT)
+  return v6 ? setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+                        forbidden ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT)
             : setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, forbidden ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT);
 }
 
@@ -221,17 +222,17 @@ void UdpSocket::send(UdpBatch& batch, std::span<UdpDatagram> datagrams, int wait
   datagrams = datagrams.first(std::min(datagrams.size(), kBatch));
   while (!datagrams.empty()) {
     const bool mayFragment = datagrams.front().mayFragment;
-    const auto end = std::find_if(datagrams.begin(), datagrams.end(), [mayFragment](const UdpDatagram& other) {
-      return other.mayFragment != mayFragment;
-    });
+    const auto end =
+        std::find_if(datagrams.begin(), datagrams.end(),
+                     [mayFragment](const UdpDatagram& other) { return other.mayFragment != mayFragment; });
     const auto alike = datagrams.first(static_cast<std::size_t>(end - datagrams.begin()));
     datagrams = datagrams.subspan(alike.size());
     if (!mayFragment || fragmenting_ == nullptr) {
       sendAlike(batch, alike, waits);
       continue;
     }
-    // The kernel has no control message for it. What other threads send meanwhile may be fragmented too, which
-    // is no harm.
+    // The kernel has no control message for it. What other threads send meanwhile may be fragmented too,
+    // which is no harm.
     const std::lock_guard lock(*fragmenting_);
     const bool v6 = local_.address.isV6();
     setFragments(fd_.get(), v6, false);
@@ -263,8 +264,8 @@ void UdpSocket::sendAlike(UdpBatch& batch, std::span<UdpDatagram> datagrams, int
         ::poll(&writable, 1, kSendWaitMs);
         continue;
       }
-      // With an error queue, what an earlier datagram met is told with a later one; the second time it is this
-      // one's.
+      // With an error queue, what an earlier datagram met is told with a later one; the second time it is
+      // this one's.
       if (fragmenting_ != nullptr && !told) {
         told = true;
         continue;

@@ -1,5 +1,6 @@
 // The answer to a packet that the tunnel is too narrow for: ICMP "fragmentation needed" (RFC 792, RFC 1191
-// §4) or ICMPv6 "packet too big" (RFC 4443 §3.2), in the name of the packet's destination, for the TUN device.
+// §4) or ICMPv6 "packet too big" (RFC 4443 §3.2), in the name of the packet's destination, for the TUN
+// device.
 #pragma once
 
 #include <array>
@@ -15,8 +16,8 @@ inline constexpr std::size_t kMaxAnswerBytes = 1280;
 /** No IPv6 packet of at most this length is ever too long (RFC 8200 §5). */
 inline constexpr std::size_t kMinIpv6MtuBytes = 1280;
 
-/** Writes the answer to `packet` into `room` of at least `kMaxAnswerBytes`; its length. 0: none is due, for it
- * would answer an error, a fragment after the first, or something that is not from one host to another
+/** Writes the answer to `packet` into `room` of at least `kMaxAnswerBytes`; its length. 0: none is due, for
+ * it would answer an error, a fragment after the first, or something that is not from one host to another
  * (RFC 1122 §3.2.2, RFC 4443 §2.4). */
 std::size_t writeTooBig(std::span<const std::uint8_t> packet, std::size_t mtuBytes,
                         std::span<std::uint8_t> room) noexcept;

@@ -25,7 +25,8 @@ inline bool mayBeSyn(std::span<const std::uint8_t> packet) noexcept {
 bool clampSyn(std::span<std::uint8_t> packet, std::size_t limitBytes) noexcept;
 
 /** Lowers the MSS option of a SYN so that segments make packets of `limitBytes` at most, and mends the
- * checksum. Whatever is no whole, well-formed SYN with a greater MSS stays as it is. Whether it was changed. */
+ * checksum. Whatever is no whole, well-formed SYN with a greater MSS stays as it is. Whether it was changed.
+ */
 inline bool clampMss(std::span<std::uint8_t> packet, std::size_t limitBytes) noexcept {
   return mayBeSyn(packet) && clampSyn(packet, limitBytes);
 }

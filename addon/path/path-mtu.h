@@ -17,8 +17,8 @@ namespace ike {
 inline constexpr std::size_t kMinIpv4PathBytes = 576;
 inline constexpr std::size_t kMinIpv6PathBytes = 1280;
 
-/** The MTU of the way to `peer`, as the kernel's routes for packets with `mark` have it, what ICMP taught them
- * included; 0 when there is none. */
+/** The MTU of the way to `peer`, as the kernel's routes for packets with `mark` have it, what ICMP taught
+ * them included; 0 when there is none. */
 std::size_t kernelPathMtu(const Address& peer, std::uint32_t mark) noexcept;
 
 class PathMtu {
