@@ -11,6 +11,7 @@
         'addon/cipher/gcm/armv8.cc',
         'addon/cipher/gcm/gcm.cc',
         'addon/cipher/gcm/kernels.cc',
+        'addon/cipher/gcm/none.cc',
         'addon/cipher/gcm/vaes256.cc',
         'addon/cipher/gcm/vaes512.cc',
         'addon/cipher/mac.cc',

@@ -36,13 +36,19 @@ export interface NativeAddon {
   ) => NativeGcmCipher;
   /** The AES-GCM kernels that run here, fastest first: `vaes512`, `vaes256`, `aesni`, `armv8`; `evp` is always the last. */
   gcmKernels(): string[];
-  /** AES-GCM by OpenSSL, for benchmarks: 12-byte nonce, 8 bytes of AAD, a context made for each packet or kept for all of them. */
-  baselineGcm(
+  /**
+   * A packet encrypted and authenticated by OpenSSL alone, for benchmarks: an AEAD by OpenSSL's name, or a cipher and HMAC with a
+   * digest; contexts made for each round or kept.
+   */
+  baselineEvp(
+    cipher: string,
     key: Uint8Array,
+    digest: string | undefined,
+    macKey: Uint8Array,
     packet: Uint8Array,
     rounds: number,
     seal: boolean,
-    keepContext?: boolean,
+    keepContext: boolean,
   ): void;
 }
 
