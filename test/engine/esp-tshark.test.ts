@@ -60,6 +60,7 @@ async function dissectPackets(
 function keyOf(sa: EspParameters, suite: string): KeyLogEntry {
   return {
     kind: 'esp',
+    mode: sa.mode,
     source: sa.local.address,
     destination: sa.remote.address,
     spi: sa.spi.toString(16).padStart(8, '0'),
