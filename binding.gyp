@@ -41,6 +41,7 @@
         'addon/napi/gcm-object.cc',
         'addon/napi/segments.cc',
         'addon/net/address.cc',
+        'addon/net/capture.cc',
         'addon/net/checksum.cc',
         'addon/net/error-queue.cc',
         'addon/net/netlink.cc',
