@@ -16,6 +16,7 @@
         'addon/cipher/gcm/vaes512.cc',
         'addon/cipher/mac.cc',
         'addon/cipher/suite.cc',
+        'addon/engine/detour.cc',
         'addon/engine/engine.cc',
         'addon/engine/inbound-core.cc',
         'addon/engine/inbound-worker.cc',

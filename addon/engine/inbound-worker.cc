@@ -69,14 +69,17 @@ void InboundWorker::tick(std::int64_t nowNs) noexcept {
   if (index_ == 0) shared_.in.with([nowNs](InboundCore& core) { core.tick(nowNs); });
 }
 
-void InboundWorker::ready(std::size_t index, bool) noexcept {
+void InboundWorker::ready(std::size_t index, bool broken) noexcept {
   const BoundSocket& bound = sockets_[index];
+  // Else the socket would keep us busy.
+  if (broken && shared_.paths) learnFromErrors(bound.socket.fd(), *shared_.paths, steadyNs());
   // A batch a read where there are others: only its first batch is worked on beside theirs.
   const std::size_t fewest = alone_ ? kFewMessages : 1;
   for (std::size_t reads = 0; reads < kReads && !loop_.stopping(); reads++) {
     const std::size_t asked = wanted_;
     const std::size_t received = receive(bound, asked);
     if (received == 0) return;
+    if (shared_.outer.active()) captureOuter(bound, std::span(messages_).first(received));
     std::size_t totalBytes = 0;
     std::size_t datagrams = 0;
     for (const UdpDatagram& message : std::span(messages_).first(received)) {
@@ -193,6 +196,7 @@ void InboundWorker::openReleased() noexcept {
 
 /** In turn; without a rest the turn goes to the next read. */
 void InboundWorker::deliver(std::span<const Packet> packets, Rest rest) noexcept {
+  if (shared_.inner.active()) captureInner(packets);
   if (!alone_) return deliverByFlow(packets, rest);
   for (const Packet& packet : packets)
     if (packet.drop == Drop::none) join(packet);
@@ -235,6 +239,23 @@ void InboundWorker::deliverByFlow(std::span<const Packet> packets, Rest rest) no
     write();
     lane.pass(flow.place);
   }
+}
+
+/** ESP only. */
+void InboundWorker::captureOuter(const BoundSocket& bound, std::span<const UdpDatagram> messages) noexcept {
+  if (!bound.natt) return;
+  for (const UdpDatagram& message : messages)
+    for (std::size_t done = 0; done < message.data.size(); done += message.segmentBytes) {
+      const auto data =
+          message.data.subspan(done, std::min(message.segmentBytes, message.data.size() - done));
+      if (data.size() >= kEspHeaderBytes && load32(data.data()) != 0)
+        shared_.outer.datagram(message.remote, {message.local, bound.socket.local().port}, data, message.tos);
+    }
+}
+
+void InboundWorker::captureInner(std::span<const Packet> packets) noexcept {
+  for (const Packet& packet : packets)
+    if (packet.drop == Drop::none) shared_.inner.packet(packet.bytes());
 }
 
 void InboundWorker::join(const Packet& packet) noexcept {

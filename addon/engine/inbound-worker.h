@@ -59,6 +59,8 @@ class InboundWorker {
   void deliverByFlow(std::span<const Packet> packets, Rest rest) noexcept;
   void join(const Packet& packet) noexcept;
   void write() noexcept;
+  void captureOuter(const BoundSocket& bound, std::span<const UdpDatagram> messages) noexcept;
+  void captureInner(std::span<const Packet> packets) noexcept;
   void drop(Drop cause) noexcept;
 
   std::size_t index_;

@@ -5,6 +5,9 @@
 #include <array>
 
 #include "engine/limits.h"
+#include "path/fit.h"
+#include "path/fragmenter.h"
+#include "path/mss.h"
 
 namespace ike {
 namespace {
@@ -132,10 +135,11 @@ void OutboundCore::hold(Policy& policy, const Packet& packet, std::int64_t nowNs
   if (wasIdle && !policy.idle()) acquiring_.push_back(&policy);
 }
 
-void OutboundCore::begin(std::span<Packet> packets, OutboundWork& work, std::int64_t nowNs) {
+std::size_t OutboundCore::begin(std::span<Packet> packets, OutboundWork& work, std::int64_t nowNs) {
   const Tally before = Tally::of(stats_);
   std::array<OutboundSa*, kBatch> sas;
   lookUp(packets, sas, nowNs);
+  packets = packets.first(fit(packets, sas, nowNs));
   std::array<Packet*, kBatch> run;
   std::size_t runLength = 0;
   for (std::size_t i = 0; i < packets.size(); i++) {
@@ -150,6 +154,88 @@ void OutboundCore::begin(std::span<Packet> packets, OutboundWork& work, std::int
     runLength = 0;
   }
   work.begun_ = Tally::of(stats_) - before;
+  return packets.size();
+}
+
+std::size_t OutboundCore::fit(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs) {
+  if (paths_ == nullptr) return packets.size();
+  OutboundSa* last = nullptr;
+  std::size_t limit = 0;
+  for (std::size_t i = 0; i < packets.size(); i++) {
+    OutboundSa* const sa = sas[i];
+    if (sa == nullptr) continue;
+    Packet& packet = packets[i];
+    // In transport mode each packet has its own header in front.
+    if (sa != last || sa->mode() == Mode::transport) limit = limitBytes(*sa, packet, nowNs);
+    last = sa;
+    if (packet.lengthBytes > limit) [[unlikely]] {
+      if (fitOne(*sa, packet, limit)) continue;
+      sas[i] = nullptr;
+      if (packet.drop != Drop::none) continue;
+      for (Packet& later : packets.subspan(i + 1)) later.settled = later.drop != Drop::none;
+      return i;
+    }
+    if (clampsMss_ && !packet.follows) clampMss(packet.bytes(), limit);
+  }
+  return packets.size();
+}
+
+std::size_t OutboundCore::limitBytes(OutboundSa& sa, const Packet& packet, std::int64_t nowNs) {
+  Wrapping wrapping = sa.wrapping();
+  if (sa.outerSaId() != 0)
+    if (const OutboundSa* const around = find(sa.outerSaId())) wrapping.outerAhIcvBytes = around->icvBytes();
+  HeaderMap map;
+  const bool keeps = sa.mode() == Mode::transport && mapForTransport(packet.bytes(), map);
+  const std::size_t limit =
+      sa.pathLimit().innerBytes(*paths_, sa.remote().address, wrapping, nowNs, keeps ? map.headerBytes : 0);
+  sa.limitPadding(limit);
+  return limit;
+}
+
+bool OutboundCore::fitOne(const OutboundSa& sa, Packet& packet, std::size_t limitBytes) noexcept {
+  const Fit fit = fitOf(packet.bytes(), limitBytes);
+  // Transport mode has whole packets only (RFC 4303 §3.3.4): what may be cut is cut behind ESP.
+  if (fit == Fit::cutOuter || (fit == Fit::cut && sa.mode() == Mode::transport)) {
+    packet.mayFragment = true;
+    return true;
+  }
+  packet.fitsBytes = static_cast<std::uint32_t>(limitBytes);
+  if (fit == Fit::cut) return false;
+  packet.drop = Drop::tooBig;
+  count(packet.drop);
+  return false;
+}
+
+bool OutboundCore::cutReleased(OutboundSa& sa, const Released& held, Packet& packet, std::int64_t nowNs) {
+  if (paths_ == nullptr) return false;
+  const std::size_t limit = limitBytes(sa, packet, nowNs);
+  if (clampsMss_) clampMss(packet.bytes(), limit);
+  if (packet.lengthBytes <= limit || fitOne(sa, packet, limit) || packet.drop != Drop::none) return false;
+  std::optional<Fragmenter> fragmenter = Fragmenter::open(packet.bytes(), limit);
+  if (!fragmenter) {
+    count(Drop::tooBig);
+    return true;
+  }
+  std::vector<std::uint8_t> room(limit);
+  std::vector<Released> pieces;
+  while (!fragmenter->done()) {
+    const std::size_t lengthBytes = fragmenter->next(room);
+    std::vector<std::uint8_t> slot(kHeadroom + lengthBytes + kTailroom);
+    std::copy_n(room.begin(), lengthBytes, slot.begin() + kHeadroom);
+    heldBytes_ += lengthBytes;
+    pieces.push_back({held.saId, std::move(slot)});
+  }
+  released_.insert(released_.begin(), std::make_move_iterator(pieces.begin()),
+                   std::make_move_iterator(pieces.end()));
+  return true;
+}
+
+/** No SA takes it. */
+void OutboundCore::countUncarried(Packet& packet) noexcept {
+  if (packet.bypass && (packet.info.source.isV6() ? bypassesV6_ : bypassesV4_))
+    stats_.bypassed++;
+  else
+    count(packet.drop);
 }
 
 void OutboundCore::lookUp(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs) {
@@ -166,10 +252,11 @@ void OutboundCore::lookUp(std::span<Packet> packets, std::span<OutboundSa*> sas,
   };
   // In two rounds, so that the memory of many flows is on its way at the same time.
   for (std::size_t i = 0; i < packets.size(); i++)
-    if (!packets[i].follows) read(i);
+    if (!packets[i].follows && !packets[i].settled) read(i);
   for (std::size_t i = 0; i < packets.size(); i++) {
     Packet& packet = packets[i];
     sas[i] = nullptr;
+    if (packet.settled) continue;
     if (packet.follows) {
       sas[i] = i > 0 ? sas[i - 1] : nullptr;
       if (sas[i] != nullptr) continue;
@@ -189,7 +276,7 @@ void OutboundCore::lookUp(std::span<Packet> packets, std::span<OutboundSa*> sas,
         continue;
       }
     }
-    count(packet.drop);
+    countUncarried(packet);
   }
 }
 
@@ -252,14 +339,21 @@ std::size_t OutboundCore::released(std::span<Packet> packets, std::int64_t nowNs
     }
     Packet& packet = packets[used++];
     packet = Packet(next.slot, kHeadroom, lengthBytes);
+    if (cutReleased(*sa, next, packet, nowNs)) {
+      used--;
+      continue;
+    }
+    std::vector<std::uint8_t> seen;
+    if (inner_ != nullptr && inner_->active()) seen.assign(packet.bytes().begin(), packet.bytes().end());
     Packet* one = &packet;
     OutboundSa::Run run;
     sa->begin(std::span(&one, 1), run);
     packet.local = sa->local().address;
     packet.remote = sa->remote();
-    if (packet.drop != Drop::none) count(packet.drop);
+    if (packet.drop != Drop::none && packet.fitsBytes == 0) count(packet.drop);
     sa->encrypt(run);
     finishRun(*sa, run, nowNs);
+    if (!seen.empty() && packet.drop == Drop::none) inner_->packet(seen);
   }
   return used;
 }

@@ -2,6 +2,10 @@
 // counting.
 #include "engine/outbound-worker.h"
 
+#include <cerrno>
+
+#include "path/fragmenter.h"
+
 namespace ike {
 namespace {
 
@@ -64,6 +68,7 @@ void OutboundWorker::split(const VnetHeader& header, std::span<const std::uint8_
     drop(Drop::malformed);
     return;
   }
+  detour_.allowAnswers(1);
   while (!splitter->done()) {
     std::size_t count = 0;
     for (; count < kBatch && !splitter->done(); count++) {
@@ -73,21 +78,63 @@ void OutboundWorker::split(const VnetHeader& header, std::span<const std::uint8_
     }
     process(std::span(segmentPackets_).first(count));
   }
+  detour_.allowAnswers(SIZE_MAX);
 }
 
 void OutboundWorker::process(std::span<Packet> packets) noexcept {
+  while (!packets.empty()) {
+    const std::size_t taken = processUntilCut(packets);
+    if (taken == packets.size()) return;
+    cut(packets[taken]);
+    packets = packets.subspan(taken + 1);
+  }
+}
+
+/** Into fragments, each sealed by itself. */
+void OutboundWorker::cut(const Packet& packet) noexcept {
+  std::optional<Fragmenter> fragmenter = Fragmenter::open(packet.bytes(), packet.fitsBytes);
+  if (!fragmenter) return drop(Drop::tooBig);
+  if (fragments_ == nullptr) fragments_ = std::make_unique<Slots>();
+  while (!fragmenter->done()) {
+    std::size_t count = 0;
+    for (; count < kBatch && !fragmenter->done(); count++) {
+      const std::size_t lengthBytes = fragmenter->next(fragments_->inner(count));
+      fragmentPackets_[count].place(fragments_->at(count), kHeadroom, lengthBytes);
+    }
+    // The path has just become narrower again: the rest of the packet is of no use.
+    if (processUntilCut(std::span(fragmentPackets_).first(count)) != count) return drop(Drop::tooBig);
+  }
+}
+
+std::size_t OutboundWorker::processUntilCut(std::span<Packet> packets) noexcept {
+  const bool captured = shared_.inner.active();
+  if (captured) keepInner(packets);
   // What was held is older, and goes first.
   while (!shared_.out.with([&](OutboundCore& core) {
     if (core.hasReleased()) return false;
-    core.begin(packets, work_, steadyNs());
+    packets = packets.first(core.begin(packets, work_, steadyNs()));
     return true;
   }))
     sendReleased();
   work_.encrypt();
   counters_.add(shared_.out.with([this](OutboundCore& core) { return core.finish(work_, steadyNs()); }));
   work_.await();
+  if (captured) captureInner(packets);
+  detour_.take(packets, steadyNs());
   send(packets);
   work_.done();
+  return packets.size();
+}
+
+void OutboundWorker::keepInner(std::span<const Packet> packets) {
+  inner_.resize(kBatch);
+  for (std::size_t i = 0; i < packets.size(); i++)
+    inner_[i].assign(packets[i].bytes().begin(), packets[i].bytes().end());
+}
+
+void OutboundWorker::captureInner(std::span<const Packet> packets) noexcept {
+  for (std::size_t i = 0; i < packets.size(); i++)
+    if (packets[i].drop == Drop::none) shared_.inner.packet(inner_[i]);
 }
 
 void OutboundWorker::sendReleased() noexcept {
@@ -97,6 +144,7 @@ void OutboundWorker::sendReleased() noexcept {
     const std::size_t count =
         shared_.out.with([this](OutboundCore& core) { return core.released(releasedPackets_, steadyNs()); });
     if (count == 0) return;
+    detour_.take(std::span(releasedPackets_).first(count), steadyNs());
     send(std::span(releasedPackets_).first(count));
   }
 }
@@ -121,14 +169,30 @@ void OutboundWorker::send(std::span<Packet> packets) noexcept {
                            .local = packet.local,
                            .error = 0,
                            .segmentBytes = 0};
+    datagrams_[count - 1].mayFragment = packet.mayFragment;
   }
   if (count > 0) sendOn(*bound, std::span(datagrams_).first(count));
 }
 
 void OutboundWorker::sendOn(const BoundSocket& bound, std::span<UdpDatagram> datagrams) noexcept {
   bound.socket.send(batch_, datagrams, kSendWaits);
-  for (const UdpDatagram& datagram : datagrams)
-    if (datagram.error != 0) drop(Drop::send);
+  sent(bound, datagrams);
+}
+
+/** The way of a datagram that the kernel refused for its length is narrower than was known. */
+void OutboundWorker::sent(const BoundSocket& bound, std::span<const UdpDatagram> datagrams) noexcept {
+  const bool captured = shared_.outer.active();
+  for (const UdpDatagram& datagram : datagrams) {
+    if (datagram.error == EMSGSIZE && shared_.paths) {
+      shared_.paths->learn(datagram.remote.address, 0, steadyNs());
+      drop(Drop::tooBig);
+    } else if (datagram.error != 0) {
+      drop(Drop::send);
+    } else if (captured) {
+      shared_.outer.datagram({datagram.local, bound.socket.local().port}, datagram.remote, datagram.data,
+                             datagram.tos);
+    }
+  }
 }
 
 void OutboundWorker::drop(Drop cause) noexcept {

@@ -6,7 +6,9 @@
 #include <array>
 #include <memory>
 #include <span>
+#include <vector>
 
+#include "engine/detour.h"
 #include "engine/loop.h"
 #include "engine/shared.h"
 #include "esp/slots.h"
@@ -31,7 +33,12 @@ class OutboundWorker {
   friend class Loop;
 
   OutboundWorker(std::size_t index, Shared& shared, const Tun& tun, std::span<const BoundSocket> sockets)
-      : index_(index), shared_(shared), tun_(tun), sockets_(sockets), counters_(shared.outCounters[index]) {}
+      : index_(index),
+        shared_(shared),
+        tun_(tun),
+        sockets_(sockets),
+        counters_(shared.outCounters[index]),
+        detour_(shared, tun) {}
 
   void ready(std::size_t, bool broken) noexcept;
   void woken() noexcept { sendReleased(); }
@@ -39,6 +46,11 @@ class OutboundWorker {
 
   void split(const VnetHeader& header, std::span<const std::uint8_t> packet) noexcept;
   void process(std::span<Packet> packets) noexcept;
+  std::size_t processUntilCut(std::span<Packet> packets) noexcept;
+  void cut(const Packet& packet) noexcept;
+  void sent(const BoundSocket& bound, std::span<const UdpDatagram> datagrams) noexcept;
+  void keepInner(std::span<const Packet> packets);
+  void captureInner(std::span<const Packet> packets) noexcept;
   void sendReleased() noexcept;
   void send(std::span<Packet> packets) noexcept;
   void sendOn(const BoundSocket& bound, std::span<UdpDatagram> datagrams) noexcept;
@@ -58,6 +70,12 @@ class OutboundWorker {
   std::array<Packet, kBatch> segmentPackets_;
   std::array<Packet, kBatch> releasedPackets_;
   std::array<UdpDatagram, kBatch> datagrams_;
+  Detour detour_;
+  /** What a packet that is too long is cut into; made when the first one comes. */
+  std::unique_ptr<Slots> fragments_;
+  std::array<Packet, kBatch> fragmentPackets_;
+  /** Copies of what is captured if it leaves, for sealing may move headers. */
+  std::vector<std::vector<std::uint8_t>> inner_;
   /** The last, so that the thread ends before what it uses. */
   Loop loop_;
 };

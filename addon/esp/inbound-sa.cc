@@ -40,6 +40,16 @@ InboundSa::InboundSa(SaSpec spec, std::unique_ptr<Suite> suite)
     way_ = tunnel ? Way::espTunnel : Way::espTransport;
 }
 
+Wrapping InboundSa::wrapping() const noexcept {
+  return {.protocol = spec_.protocol,
+          .mode = spec_.mode,
+          .outerV6 = spec_.remote.address.isV6(),
+          .udp = spec_.protocol == Protocol::esp && spec_.udpEncapsulation,
+          .ivBytes = suite_->ivBytes(),
+          .icvBytes = suite_->icvBytes(),
+          .alignBytes = suite_->alignBytes()};
+}
+
 void InboundSa::open(std::span<Packet*> packets, std::int64_t nowNs) noexcept {
   Run run;
   begin(packets, run);

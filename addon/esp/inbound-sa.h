@@ -9,6 +9,7 @@
 #include "esp/packet.h"
 #include "esp/replay-window.h"
 #include "esp/sa.h"
+#include "path/path-mtu.h"
 
 namespace ike {
 
@@ -53,6 +54,14 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
   bool takeMapping(Endpoint& remote) noexcept;
   /** Undoes `takeMapping` when its event could not be delivered. */
   void restoreMapping() noexcept { mappingDue_ = true; }
+
+  /** What its peer puts around a packet, and so do we around an answer, without an AH SA around that. */
+  Wrapping wrapping() const noexcept;
+  std::size_t icvBytes() const noexcept { return suite_->icvBytes(); }
+  /** Of the way back. */
+  PathLimit& pathLimit() noexcept { return pathLimit_; }
+  const Endpoint& remote() const noexcept { return spec_.remote; }
+  std::uint32_t outerSaId() const noexcept { return spec_.outerSaId; }
 
   std::uint32_t id() const noexcept { return spec_.id; }
   std::uint32_t spi() const noexcept { return spec_.spi; }
@@ -106,6 +115,7 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
   Endpoint seenRemote_;
   bool mappingDue_ = false;
   ExpiryTeller teller_;
+  PathLimit pathLimit_;
 };
 
 }  // namespace ike

@@ -42,7 +42,8 @@ OutboundSa::OutboundSa(SaSpec spec, std::unique_ptr<Suite> suite) noexcept
       suite_(std::move(suite)),
       tosMask_(static_cast<std::uint8_t>((spec_.header.copyDscpOut ? 0xfc : 0) | (spec_.header.ecn ? 3 : 0))),
       softBytes_(orNever(spec_.limits.softBytes)),
-      hardBytes_(orNever(spec_.limits.hardBytes)) {
+      hardBytes_(orNever(spec_.limits.hardBytes)),
+      tfcBytes_(spec_.tfcBytes) {
   const bool tunnel = spec_.mode == Mode::tunnel;
   if (spec_.protocol == Protocol::ah)
     way_ = tunnel ? Way::ahTunnel : Way::ahTransport;
@@ -68,6 +69,16 @@ void OutboundSa::startAt(std::uint64_t sequence) noexcept {
   softSequence_ =
       std::min(limit() - limit() / 16, saturatingSum(sequence, orNever(spec_.limits.softPackets)));
   hardSequence_ = std::min(limit(), saturatingSum(sequence, orNever(spec_.limits.hardPackets)));
+}
+
+Wrapping OutboundSa::wrapping() const noexcept {
+  return {.protocol = spec_.protocol,
+          .mode = spec_.mode,
+          .outerV6 = spec_.remote.address.isV6(),
+          .udp = spec_.protocol == Protocol::esp && spec_.udpEncapsulation,
+          .ivBytes = suite_->ivBytes(),
+          .icvBytes = suite_->icvBytes(),
+          .alignBytes = suite_->alignBytes()};
 }
 
 void OutboundSa::seal(std::span<Packet*> packets, std::int64_t nowNs) noexcept {
@@ -166,12 +177,12 @@ inline bool OutboundSa::prepareTunnel(Packet& packet, CipherJob& job) noexcept {
   if constexpr (!kAh) {
     const std::size_t align = suite_->alignBytes();
     icvBytes = suite_->icvBytes();
-    if (spec_.tfcBytes > innerBytes) [[unlikely]] {
+    if (tfcBytes_ > innerBytes) [[unlikely]] {
       // As far as the packet stays one that can be sent, in the memory that it has (RFC 4303 §2.7).
       const std::size_t around = before + align + 1 + icvBytes;
       const std::size_t room =
           std::min(packet.slot.size() - packet.offset + before, kUdp ? kMaxUdpPayloadBytes : kMaxIpBytes);
-      innerBytes = std::max(innerBytes, std::min<std::size_t>(spec_.tfcBytes, room - std::min(room, around)));
+      innerBytes = std::max(innerBytes, std::min(tfcBytes_, room - std::min(room, around)));
     }
     padBytes = (align - (innerBytes + 2) % align) % align;
     textBytes = innerBytes + padBytes + 2;

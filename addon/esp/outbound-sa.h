@@ -2,12 +2,14 @@
 // outer header in front where there is no socket that does.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
 
 #include "esp/packet.h"
 #include "esp/sa.h"
+#include "path/path-mtu.h"
 
 namespace ike {
 
@@ -55,12 +57,21 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   /** The AH SA that this one's packets go through next; 0: none. */
   std::uint32_t outerSaId() const noexcept { return spec_.outerSaId; }
   bool udpEncapsulation() const noexcept { return spec_.udpEncapsulation; }
+  Mode mode() const noexcept { return spec_.mode; }
   Protocol protocol() const noexcept { return spec_.protocol; }
   const Endpoint& local() const noexcept { return spec_.local; }
   const Endpoint& remote() const noexcept { return spec_.remote; }
   const SaCounters& counters() const noexcept { return counters_; }
   std::uint64_t sequence() const noexcept { return sequence_; }
   void setPath(const Endpoint& local, const Endpoint& remote) noexcept;
+  /** What it puts around a packet, without an AH SA around that. */
+  Wrapping wrapping() const noexcept;
+  std::size_t icvBytes() const noexcept { return suite_->icvBytes(); }
+  PathLimit& pathLimit() noexcept { return pathLimit_; }
+  /** Padding of traffic flow makes no packet longer than that. */
+  void limitPadding(std::size_t innerBytes) noexcept {
+    tfcBytes_ = std::min<std::size_t>(spec_.tfcBytes, innerBytes);
+  }
   /** For tests: the number of the last packet sent. */
   void startAt(std::uint64_t sequence) noexcept;
 
@@ -98,6 +109,8 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   std::uint64_t softBytes_;
   std::uint64_t hardBytes_;
   ExpiryTeller teller_;
+  std::size_t tfcBytes_;
+  PathLimit pathLimit_;
 };
 
 }  // namespace ike

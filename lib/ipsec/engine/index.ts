@@ -69,12 +69,15 @@ export async function openEngine(
           heldPackets: config.limits.heldPackets,
           workers: config.engine.workers === 0 ? automaticWorkers() : config.engine.workers,
           busyPollMs: config.engine.busyPollMs,
+          clampMss: config.engine.clampMss,
           offloads: process.env['IKE_NATIVE_OFFLOADS'] !== 'off',
         },
         (datagrams, events) => inbox.deliver(datagrams, events),
       ),
   );
   for (const warning of native.warnings()) log.warn('engine-address-left-out', { reason: warning });
+  const noBypass = native.bypassRefusal();
+  if (noBypass !== '') log.warn('engine-no-bypass', { reason: noBypass });
   return {
     dataPlane: new EngineDataPlane(native, inbox, nowMs),
     transport: new EngineTransport(native, inbox),
