@@ -175,24 +175,24 @@ void OutboundWorker::send(std::span<Packet> packets) noexcept {
 }
 
 void OutboundWorker::sendOn(const BoundSocket& bound, std::span<UdpDatagram> datagrams) noexcept {
+  if (shared_.outer.active()) captureOuter(bound, datagrams);
   bound.socket.send(batch_, datagrams, kSendWaits);
-  sent(bound, datagrams);
+  for (const UdpDatagram& datagram : datagrams)
+    if (datagram.error != 0) refused(datagram.error, datagram.remote.address);
 }
 
-/** The way of a datagram that the kernel refused for its length is narrower than was known. */
-void OutboundWorker::sent(const BoundSocket& bound, std::span<const UdpDatagram> datagrams) noexcept {
-  const bool captured = shared_.outer.active();
-  for (const UdpDatagram& datagram : datagrams) {
-    if (datagram.error == EMSGSIZE && shared_.paths) {
-      shared_.paths->learn(datagram.remote.address, 0, steadyNs());
-      drop(Drop::tooBig);
-    } else if (datagram.error != 0) {
-      drop(Drop::send);
-    } else if (captured) {
-      shared_.outer.datagram({datagram.local, bound.socket.local().port}, datagram.remote, datagram.data,
-                             datagram.tos);
-    }
-  }
+/** The way of what the kernel refused for its length is narrower than was known. */
+void OutboundWorker::refused(int error, const Address& remote) noexcept {
+  if (error != EMSGSIZE || !shared_.paths) return drop(Drop::send);
+  shared_.paths->learn(remote, 0, steadyNs());
+  drop(Drop::tooBig);
+}
+
+/** Before it is sent: the answer comes behind it. */
+void OutboundWorker::captureOuter(const BoundSocket& bound, std::span<const UdpDatagram> datagrams) noexcept {
+  for (const UdpDatagram& datagram : datagrams)
+    shared_.outer.datagram({datagram.local, bound.socket.local().port}, datagram.remote, datagram.data,
+                           datagram.tos);
 }
 
 void OutboundWorker::drop(Drop cause) noexcept {

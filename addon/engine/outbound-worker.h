@@ -48,7 +48,8 @@ class OutboundWorker {
   void process(std::span<Packet> packets) noexcept;
   std::size_t processUntilCut(std::span<Packet> packets) noexcept;
   void cut(const Packet& packet) noexcept;
-  void sent(const BoundSocket& bound, std::span<const UdpDatagram> datagrams) noexcept;
+  void refused(int error, const Address& remote) noexcept;
+  void captureOuter(const BoundSocket& bound, std::span<const UdpDatagram> datagrams) noexcept;
   void keepInner(std::span<const Packet> packets);
   void captureInner(std::span<const Packet> packets) noexcept;
   void sendReleased() noexcept;
