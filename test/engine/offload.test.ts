@@ -171,7 +171,7 @@ describe('offloads between two engines', { skip }, () => {
     });
   });
 
-  test('over a path whose MTU is smaller than the device's, segments become shorter, and none is fragmented', async () => {
+  test('over a path whose MTU is smaller than that of the device, segments become shorter, and none is fragmented', async () => {
     for (const name of names) lab.ip(name, 'link', 'set', 'veth0', 'mtu', '1300');
     try {
       await engines([[], []], async (hosts) => {
