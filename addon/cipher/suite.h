@@ -99,7 +99,7 @@ struct CipherJob {
 class Suite {
  public:
   /** As much of a suite as is worth fetching before its turn: AES-GCM's keys and powers. */
-  static constexpr std::size_t kHotBytes = 640;
+  static constexpr std::size_t kHotBytes = 496;
 
   /** Null when the algorithms are unknown, a key has the wrong length or OpenSSL refuses. */
   static std::unique_ptr<Suite> create(const SuiteKeys& keys, bool forSealing);
@@ -117,12 +117,14 @@ class Suite {
 
  protected:
   Suite(std::size_t ivBytes, std::size_t icvBytes, std::size_t alignBytes) noexcept
-      : ivBytes_(ivBytes), icvBytes_(icvBytes), alignBytes_(alignBytes) {}
+      : ivBytes_(static_cast<std::uint8_t>(ivBytes)),
+        icvBytes_(static_cast<std::uint8_t>(icvBytes)),
+        alignBytes_(static_cast<std::uint8_t>(alignBytes)) {}
 
  private:
-  std::size_t ivBytes_;
-  std::size_t icvBytes_;
-  std::size_t alignBytes_;
+  std::uint8_t ivBytes_;
+  std::uint8_t icvBytes_;
+  std::uint8_t alignBytes_;
 };
 
 std::unique_ptr<Suite> createGcm(const SuiteKeys& keys, bool forSealing);

@@ -20,13 +20,15 @@ struct GcmSuite {
   bool authenticateOnly;
 };
 
+/** With keys of one length: as many lines of the cache as that one takes. */
+template <std::size_t Rounds>
 class DirectGcm final : public Suite {
  public:
   DirectGcm(const SuiteKeys& keys, const GcmSuite& suite, const GcmKernel& kernel) noexcept
       : Suite(kGcmIvBytes, suite.icvBytes, 4),
-        kernel_(kernel),
         esn_(keys.esn),
-        authenticateOnly_(suite.authenticateOnly) {
+        authenticateOnly_(suite.authenticateOnly),
+        kernel_(kernel) {
     const auto material = keys.encryptionKey.view();
     kernel.expand(key_, material.first(material.size() - kGcmSaltBytes));
     key_.salt = load32(material.last(kGcmSaltBytes).data());
@@ -112,10 +114,10 @@ class DirectGcm final : public Suite {
     store64(to + 8, hash.low);
   }
 
-  const GcmKernel& kernel_;
   bool esn_;
   bool authenticateOnly_;
-  GcmKey key_;
+  const GcmKernel& kernel_;
+  GcmKeyOf<Rounds> key_;
 };
 
 const GcmKernel* chosenKernel(const std::string& name) noexcept {
@@ -134,7 +136,11 @@ std::unique_ptr<Suite> createGcm(const SuiteKeys& keys, bool forSealing) {
   if (keys.integrity != Integrity::none || (keyBytes != 16 && keyBytes != 24 && keyBytes != 32))
     return nullptr;
   const GcmKernel* const kernel = chosenKernel(keys.gcmKernel);
-  if (kernel != nullptr) return std::make_unique<DirectGcm>(keys, suite, *kernel);
+  if (kernel != nullptr) {
+    if (keyBytes == 16) return std::make_unique<DirectGcm<10>>(keys, suite, *kernel);
+    if (keyBytes == 24) return std::make_unique<DirectGcm<12>>(keys, suite, *kernel);
+    return std::make_unique<DirectGcm<14>>(keys, suite, *kernel);
+  }
   if (!keys.gcmKernel.empty() && keys.gcmKernel != kGcmByEvp) return nullptr;
   return createEvpAead(keys, forSealing);
 }
