@@ -99,7 +99,7 @@ struct CipherJob {
 class Suite {
  public:
   /** As much of a suite as is worth fetching before its turn: AES-GCM's keys and powers. */
-  static constexpr std::size_t kHotBytes = 496;
+  static constexpr std::size_t kHotBytes = 480;
 
   /** Null when the algorithms are unknown, a key has the wrong length or OpenSSL refuses. */
   static std::unique_ptr<Suite> create(const SuiteKeys& keys, bool forSealing);

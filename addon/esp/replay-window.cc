@@ -11,7 +11,7 @@ ReplayWindow::ReplayWindow(std::uint32_t packets, bool esn)
       mask_(static_cast<std::uint16_t>(
           std::bit_ceil(std::max<std::uint64_t>((packets_ + kWordBits - 1) / kWordBits, 1)) - 1)),
       esn_(esn) {
-  if (wordCount() > near_.size()) far_ = std::make_unique<std::uint64_t[]>(wordCount());
+  if (!isNear()) far_ = new std::uint64_t[wordCount()]();
 }
 
 /** The bits of the numbers from `from` to `to`, both included. */

@@ -3,9 +3,7 @@
 // here too (RFC 4303, Appendix A2).
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <memory>
 #include <optional>
 
 namespace ike {
@@ -18,6 +16,9 @@ class ReplayWindow {
   ReplayWindow(std::uint32_t packets, bool esn);
   ReplayWindow(const ReplayWindow&) = delete;
   ReplayWindow& operator=(const ReplayWindow&) = delete;
+  ~ReplayWindow() {
+    if (!isNear()) delete[] far_;
+  }
 
   /** The whole number of a packet, from the 32 bits in it; nothing when it can only be from before the
    * beginning. */
@@ -42,11 +43,13 @@ class ReplayWindow {
   static constexpr std::uint32_t kGuessPackets = 1024;
 
   static constexpr std::uint64_t kWordBits = 64;
+  static constexpr std::size_t kNearWords = 16;
 
   void clear(std::uint64_t from, std::uint64_t to) noexcept;
+  bool isNear() const noexcept { return mask_ < kNearWords; }
   std::size_t wordCount() const noexcept { return std::size_t{mask_} + 1; }
-  std::uint64_t* words() noexcept { return far_ ? far_.get() : near_.data(); }
-  const std::uint64_t* words() const noexcept { return far_ ? far_.get() : near_.data(); }
+  std::uint64_t* words() noexcept { return isNear() ? near_ : far_; }
+  const std::uint64_t* words() const noexcept { return isNear() ? near_ : far_; }
   std::uint64_t& word(std::uint64_t sequence) noexcept { return words()[(sequence / kWordBits) & mask_]; }
   const std::uint64_t& word(std::uint64_t sequence) const noexcept {
     return words()[(sequence / kWordBits) & mask_];
@@ -57,9 +60,11 @@ class ReplayWindow {
   /** One less than the number of words, which is a power of two. */
   std::uint16_t mask_;
   bool esn_;
-  std::unique_ptr<std::uint64_t[]> far_;
   /** A window of the usual size lies here, a larger one by itself. */
-  std::array<std::uint64_t, 16> near_{};
+  union {
+    std::uint64_t near_[kNearWords] = {};
+    std::uint64_t* far_;
+  };
 };
 
 // Here, so that it becomes a part of its caller: giving back an optional from another place costs more than
