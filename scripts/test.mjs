@@ -21,6 +21,8 @@ const PEERS = [
   'iproute2',
   'iputils-ping',
   'clang-format-14',
+  'user-mode-linux',
+  'kmod',
 ];
 
 const POLICY = '/usr/sbin/policy-rc.d';
