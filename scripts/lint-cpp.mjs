@@ -11,9 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const MAX_LINES = 400;
 
 const files = ['addon', 'test']
-  .flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)),
-  )
+  .flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)))
   .filter((name) => /\.(cc|h)$/.test(name))
   .sort();
 if (files.length === 0) {
