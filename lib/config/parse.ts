@@ -4,10 +4,11 @@
 import type { z } from 'zod';
 import { ConfigError } from '../errors.ts';
 import { parseAddress } from '../net/address.ts';
+import { readAuth } from './credentials.ts';
 import { showKind } from './notation.ts';
 import { type ConfigRows, configSchema } from './schema.ts';
 import { closest } from './suggest.ts';
-import type { ChildConfig, Config, Connection, Peer } from './types.ts';
+import type { ChildConfig, Config, Connection } from './types.ts';
 
 export type { ConfigInput } from './schema.ts';
 
@@ -72,22 +73,15 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
       `${path}.local.address`,
       `"${local.address}" and remote.address "${remote.address}" are not of one address family`,
     );
-  const psk = remote.auth?.psk ?? local.auth?.psk;
-  if (psk === undefined) refuse(`${path}.remote.auth.psk`, 'is missing; expected a pre-shared key');
   const rekeyJitterMs = rows.rekeyJitter ?? Math.round(rows.rekeyTime / 10);
   checkJitter(path, rows.rekeyTime, rekeyJitterMs);
-  const peer = (side: typeof local | typeof remote): Peer => ({
-    id: side.id,
-    auth: { psk: side.auth?.psk ?? psk },
-  });
   return {
     name,
     localAddress: local.address,
     remoteAddress: remote.address,
     remotePort: remote.port,
     remoteNattPort: remote.nattPort,
-    local: peer(local),
-    remote: peer(remote),
+    ...readAuth(path, local, remote),
     proposals: rows.proposals,
     children: mapValues(rows.children, (child, childRows) =>
       toChild(`${path}.children.${child}`, child, childRows, remote.address),
