@@ -98,12 +98,17 @@ export class Lab {
     return gateway;
   }
 
-  /** Starts strongSwan on a host with a swanctl.conf, and more settings of its strongswan.conf. */
-  async charon(host: Host, conf: Section, settings: Section = {}): Promise<Charon> {
+  /** Starts strongSwan on a host with a swanctl.conf, more settings of its strongswan.conf, and files beside them. */
+  async charon(
+    host: Host,
+    conf: Section,
+    settings: Section = {},
+    files: Readonly<Record<string, string>> = {},
+  ): Promise<Charon> {
     const folder = join(this.folder, `charon-${this.#peers.length}`);
     const charon = await Charon.start(host, folder, settings);
     this.#peers.push(charon);
-    await charon.load(conf);
+    await charon.load(conf, files);
     return charon;
   }
 
