@@ -46,6 +46,8 @@ const COUNTRY = '2.5.4.6';
 const PRINTABLE_STRING = /^[A-Za-z0-9 '()+,\-./:=?]*$/;
 const OID = /^[0-2](?:\.\d{1,15}){1,15}$/;
 const MAX_RDNS = 64;
+/** Of names in DER: identities come before anybody is authenticated. */
+const MAX_NAME_BYTES = 8192;
 /** A value is escaped wherever it is not plain printable ASCII. */
 const PLAIN = /[\x20-\x7e]/;
 
@@ -87,6 +89,7 @@ export function parseName(text: string): Result<Uint8Array> {
 
 /** DER to a Name; undefined for anything else. */
 export function decodeName(der: Uint8Array): Name | undefined {
+  if (der.length > MAX_NAME_BYTES) return undefined;
   try {
     const name = AsnConvert.parse(der, Name);
     // Bytes behind the name, or another way to write it, would make two names of one.

@@ -1,7 +1,14 @@
 // Keys for signatures: private ones from a configuration become a SigningKey, which keeps the key to itself; public ones are
 // described, so that weak and unusable ones are refused before they cost anything.
 
-import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import {
+  constants,
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  privateEncrypt,
+  sign,
+} from 'node:crypto';
 import { fail, ok, type Result } from '../errors.ts';
 import { derToRaw, rawToDer } from './ecdsa-value.ts';
 import { opensslOptions, verifyNow } from './primitives.ts';
@@ -109,17 +116,25 @@ export function readPrivateKey(input: string | Uint8Array, passphrase?: string):
   const fault = keyFault(kind);
   if (kind === undefined || fault !== undefined) return fail('bad-key', fault ?? '');
   const spki = Uint8Array.from(createPublicKey(key).export({ type: 'spki', format: 'der' }));
+  const signNow = (scheme: SignatureScheme, data: Uint8Array): Uint8Array =>
+    Uint8Array.from(
+      scheme.padding === 'bare'
+        ? privateEncrypt({ key, padding: constants.RSA_PKCS1_PADDING }, data)
+        : sign(scheme.hash, data, { key, ...opensslOptions(scheme) }),
+    );
   return ok({
     kind,
     spki,
+    signNow,
     sign: (scheme, data) =>
       new Promise((resolve, reject) => {
+        // Node has no other thread for this one.
+        if (scheme.padding === 'bare') return resolve(signNow(scheme, data));
         sign(scheme.hash, data, { key, ...opensslOptions(scheme) }, (error, signature) => {
           if (error) reject(error);
           else resolve(Uint8Array.from(signature));
         });
       }),
-    signNow: (scheme, data) => Uint8Array.from(sign(scheme.hash, data, { key, ...opensslOptions(scheme) })),
   });
 }
 
