@@ -19,8 +19,8 @@ import { ecdsaHalfBytes, type KeyKind, type SignatureScheme } from './schemes.ts
 
 /** Certificates of a peer that are read; more are no path that would be taken. */
 export const MAX_CERTIFICATES = 16;
-/** Policies that one peer is held against. */
-export const MAX_POLICIES = 64;
+/** Signatures that are checked for one peer, over all policies. What is refused before that costs little. */
+const MAX_CHECKS = 256;
 
 /** Whom a connection believes. */
 export interface TrustPolicy {
@@ -79,11 +79,20 @@ export interface SignJob {
 export type VerifyOutcome = Result<VerifiedPeer, PeerFailure>;
 export type SignOutcome = Result<Uint8Array>;
 
+const TOO_MANY_CHECKS = failed(
+  'too-many',
+  `the peer's certificates ask for more than ${MAX_CHECKS} checks of signatures`,
+  'let it send only what leads to one CA, and give connections for the same peers a remote.id',
+);
+
 /** In the calling thread. */
 export function verifyPeerNow(job: VerifyJob): VerifyOutcome {
   const steps = verifySteps(job);
   let step = steps.next();
-  while (!step.done) step = steps.next(verifyNow(step.value));
+  for (let left = MAX_CHECKS; !step.done; left--) {
+    if (left === 0) return TOO_MANY_CHECKS;
+    step = steps.next(verifyNow(step.value));
+  }
   return step.value;
 }
 
@@ -91,7 +100,10 @@ export function verifyPeerNow(job: VerifyJob): VerifyOutcome {
 export async function verifyPeer(job: VerifyJob): Promise<VerifyOutcome> {
   const steps = verifySteps(job);
   let step = steps.next();
-  while (!step.done) step = steps.next(await verifyLater(step.value));
+  for (let left = MAX_CHECKS; !step.done; left--) {
+    if (left === 0) return TOO_MANY_CHECKS;
+    step = steps.next(await verifyLater(step.value));
+  }
   return step.value;
 }
 
@@ -101,7 +113,7 @@ export function* verifySteps(job: VerifyJob): Generator<SignatureCheck, VerifyOu
   const read = readAll(job.certificates);
   if (!read.ok) return read;
   let failure: PeerFailure | undefined;
-  for (const [index, policy] of job.policies.slice(0, MAX_POLICIES).entries()) {
+  for (const [index, policy] of job.policies.entries()) {
     const believed = yield* believe(read.value, policy, job);
     if (!believed.ok) {
       failure ??= believed.error;

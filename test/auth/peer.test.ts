@@ -118,6 +118,13 @@ test('RFC 7296 §2.15: of several policies the first that accepts counts', async
   const policies = [trust({ anchors: [decode(other)] }), trust({ anchors: [decode(root)] })];
   assert.equal(await verdict({ policies }), 1);
 });
+test('RFC 7296 §2.15: the last of many policies still counts, and checks without end are none', async () => {
+  const no = trust({ anchors: [decode(other)] });
+  const many = Array.from({ length: 300 }, () => no);
+  assert.equal(await verdict({ policies: [...many, trust({ anchors: [decode(root)] })] }), 300);
+  const wrong = Array.from({ length: 300 }, () => trust({ anchors: [decode(root)] }));
+  assert.equal(await verdict({ policies: wrong, signature: new Uint8Array(70) }), 'too-many');
+});
 test('RFC 7296 §3.6: without CERT a certificate that is known beforehand is enough, a CA is not', async () => {
   assert.equal(await verdict({ certificates: [], policies: [trust({ pinned: [decode(hq)] })] }), 0);
   assert.equal(await verdict({ certificates: [] }), 'no-certificate');

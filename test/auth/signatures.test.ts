@@ -243,6 +243,14 @@ for (const [what, name, hashes] of [
     assert.ok(!chosen.ok);
     assert.match(chosen.error.message, /peer/);
   });
+for (const name of ['ed25519', 'ed448'] as const)
+  test(`RFC 8420 §2: ${name} signs with Identity, without a hash of its own, and only for who takes it`, () => {
+    assert.ok(!chooseScheme(key(name).kind, [], [1, 2, 3, 4], false).ok);
+    const chosen = chooseScheme(key(name).kind, [], [5], false);
+    assert.ok(chosen.ok);
+    assert.equal(chosen.value.scheme.hash, undefined);
+    assert.equal(chosen.value.scheme.ikeHash, 5);
+  });
 test('RFC 7427 §4: the order of the configuration counts', () => {
   const chosen = chooseScheme(
     key('rsa2048').kind,
