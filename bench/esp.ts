@@ -1,8 +1,9 @@
 // `npm run bench:esp [-- --json FILE]`: nanoseconds a packet through the engine's ESP (number, padding, cipher, ICV; window, ICV,
-// selectors on the way in), in batches as the worker does it, on one thread, without sockets. Three questions:
+// selectors on the way in), in batches as the worker does it, on one thread, without sockets. Four questions:
 // - each AES-GCM kernel against OpenSSL's EVP in the same loop, with a context that is kept with the SA;
 // - the fastest kernel against OpenSSL as a simple daemon calls it, a context and a key schedule for each packet and no ESP around;
-// - ESP against the bare kernel over as many bytes: what header, padding, number, window and selectors cost (ratio 0.77 is 1.3 times).
+// - ESP against the bare kernel over as many bytes: what header, padding, number, window and selectors cost (ratio 0.77 is 1.3 times);
+// - ESP with every other suite, against OpenSSL's EVP alone over as many bytes with contexts that are kept, where it has the suite.
 // All run inside C++ on copies of one packet, so that no call from JavaScript is in the figures. IMIX: of twelve packets seven have 64
 // bytes, four 576 and one 1,420.
 
@@ -13,7 +14,7 @@ import type { EspParameters } from '../lib/ipsec/data-plane.ts';
 import { nativeSa } from '../lib/ipsec/engine/index.ts';
 import { loadAddon, type NativeEspCodec } from '../lib/ipsec/engine/native.ts';
 import { parseSelector } from '../lib/ipsec/selector.ts';
-import { type Row, readOptions, report, versus } from './lib/harness.ts';
+import { micro, type Row, readOptions, report, row, versus } from './lib/harness.ts';
 
 type Way = 'seal' | 'open';
 
@@ -23,11 +24,34 @@ const SIZES = [[64], [256], [512], [1_420], IMIX] as const;
 /** Ten batches of the engine a call, and a whole number of IMIX rounds. */
 const PACKETS_PER_CALL = 1_920;
 const ESP_TRAILER_BYTES = 2;
+const KEPT = 'the same with EVP, context kept';
+const NOTHING = new Uint8Array(0);
+
+/** The other suites, as in proposals, and what OpenSSL calls them. */
+interface OtherSuite {
+  readonly name: string;
+  readonly evp?: { readonly cipher: string; readonly digest?: string };
+}
+const SUITES: readonly OtherSuite[] = [
+  { name: 'aes256gcm16', evp: { cipher: 'AES-256-GCM' } },
+  { name: 'chacha20poly1305', evp: { cipher: 'ChaCha20-Poly1305' } },
+  { name: 'aes128-sha256', evp: { cipher: 'AES-128-CBC', digest: 'SHA256' } },
+  { name: 'aes256-sha512', evp: { cipher: 'AES-256-CBC', digest: 'SHA512' } },
+  { name: 'aes128-sha1', evp: { cipher: 'AES-128-CBC', digest: 'SHA1' } },
+  { name: 'aes128ctr-sha256', evp: { cipher: 'AES-128-CTR', digest: 'SHA256' } },
+  { name: '3des-sha1', evp: { cipher: 'DES-EDE3-CBC', digest: 'SHA1' } },
+  { name: 'aes128ccm16' },
+  { name: 'aes128gmac' },
+  { name: 'aes128-aesxcbc' },
+  { name: 'aes128-aescmac' },
+  { name: 'null-sha256' },
+];
+const SUITE_SIZES = [64, 1_420] as const;
 
 const argv = process.argv.slice(2);
 readOptions(argv);
 
-const { EspCodec, GcmCipher, baselineGcm, gcmKernels } = loadAddon();
+const { EspCodec, GcmCipher, baselineEvp, gcmKernels } = loadAddon();
 const kernels = gcmKernels();
 const fastest = kernels[0];
 const rows: Row[] = [];
@@ -36,7 +60,10 @@ for (const kernel of kernels)
     for (const way of WAYS) rows.push(kernel === 'evp' ? simple(sizes, way) : kept(kernel, sizes, way));
 if (fastest !== 'evp')
   for (const sizes of SIZES) if (sizes.length === 1) for (const way of WAYS) rows.push(bare(sizes[0], way));
+for (const suite of SUITES)
+  for (const size of SUITE_SIZES) for (const way of WAYS) rows.push(otherSuite(suite, size, way));
 report(rows, argv);
+process.stdout.write(`\n${rates(rows.filter((row) => row.peer === KEPT))}\n`);
 const wanted = ['aes', 'pclmulqdq', 'avx2', 'avx512f', 'vaes', 'vpclmulqdq', 'pmull'];
 const flags =
   /^(?:flags|Features)\s*:\s*(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1].split(' ') ?? [];
@@ -46,13 +73,8 @@ process.stdout.write(
 
 /** A kernel against EVP with a context that is kept, both inside ESP. */
 function kept(kernel: string, sizes: readonly number[], way: Way): Row {
-  return contest(
-    `${way} ${nameOf(sizes)} by ${kernel}`,
-    sizes,
-    way,
-    kernel,
-    'the same with EVP, context kept',
-    (sa) => loop(sa, sizes, way, 'evp'),
+  return contest(`${way} ${nameOf(sizes)} by ${kernel}`, sizes, way, kernel, KEPT, (sa) =>
+    loop(sa, sizes, way, 'evp'),
   );
 }
 
@@ -71,7 +93,8 @@ function simple(sizes: readonly number[], way: Way): Row {
         rounds: (PACKETS_PER_CALL * sizes.filter((other) => other === size).length) / sizes.length,
       }));
       return () => {
-        for (const { text, rounds } of shares) baselineGcm(key, text, rounds, way === 'seal');
+        for (const { text, rounds } of shares)
+          baselineEvp('AES-128-GCM', key, undefined, NOTHING, text, rounds, way === 'seal', false);
       };
     },
   );
@@ -87,6 +110,60 @@ function bare(size: number, way: Way): Row {
   });
 }
 
+/** ESP with a suite against EVP alone, or by itself where there is nothing to compare with. */
+function otherSuite({ name, evp }: OtherSuite, size: number, way: Way): Row {
+  const sa = saOf(name);
+  const ours = loop(sa, [size], way);
+  const what = { bench: 'esp', case: `${way} ${size} by ${name}`, bytes: size };
+  if (evp === undefined)
+    return row({
+      ...what,
+      ours: micro(what.case, ours) / PACKETS_PER_CALL,
+      peer: 'nothing',
+      unit: 'ns',
+      better: 'lower',
+    });
+  const key = sa.encryptionKey.subarray(0, sa.encryption.keyBits / 8);
+  const align = Math.max(4, sa.encryption.blockBytes);
+  const text = new Uint8Array(Math.ceil((size + ESP_TRAILER_BYTES) / align) * align);
+  return perPacket(
+    versus({
+      ...what,
+      ours,
+      peer: `EVP alone, ${[evp.cipher, evp.digest].filter(Boolean).join(' + ')}`,
+      theirs: () =>
+        baselineEvp(
+          evp.cipher,
+          key,
+          evp.digest,
+          sa.integrityKey ?? NOTHING,
+          text,
+          PACKETS_PER_CALL,
+          way === 'seal',
+          true,
+        ),
+    }),
+  );
+}
+
+/** Packets and bits a second of the kernels, which the table has in nanoseconds. */
+function rates(of: readonly Row[]): string {
+  return of
+    .map(({ case: name, bytes, ours }) => {
+      const bits = (bytes ?? IMIX.reduce((sum, size) => sum + size, 0) / IMIX.length) * 8;
+      return `${name}: ${(1_000 / ours).toFixed(2)} million packets/s, ${(bits / ours).toFixed(2)} Gbit/s`;
+    })
+    .join('\n');
+}
+
+function perPacket(row: Row): Row {
+  return {
+    ...row,
+    ours: row.ours / PACKETS_PER_CALL,
+    theirs: row.theirs === null ? null : row.theirs / PACKETS_PER_CALL,
+  };
+}
+
 function contest(
   name: string,
   sizes: readonly number[],
@@ -96,23 +173,20 @@ function contest(
   theirs: (sa: EspParameters) => () => void,
 ): Row {
   const sa = saOf('aes128gcm16');
-  const row = versus({
-    bench: 'esp',
-    case: name,
-    ...(sizes.length === 1 ? { bytes: sizes[0] } : {}),
-    ours: loop(sa, sizes, way, kernel),
-    peer,
-    theirs: theirs(sa),
-  });
-  return {
-    ...row,
-    ours: row.ours / PACKETS_PER_CALL,
-    theirs: row.theirs === null ? null : row.theirs / PACKETS_PER_CALL,
-  };
+  return perPacket(
+    versus({
+      bench: 'esp',
+      case: name,
+      ...(sizes.length === 1 ? { bytes: sizes[0] } : {}),
+      ours: loop(sa, sizes, way, kernel),
+      peer,
+      theirs: theirs(sa),
+    }),
+  );
 }
 
 /** Many packets through one SA. */
-function loop(sa: EspParameters, sizes: readonly number[], way: Way, kernel: string): () => void {
+function loop(sa: EspParameters, sizes: readonly number[], way: Way, kernel?: string): () => void {
   const open = (direction: 'in' | 'out'): NativeEspCodec =>
     // No replay window: the same packets come again and again.
     new EspCodec(nativeSa({ ...sa, direction, replayWindow: 0 }), 0, 0, kernel);
@@ -137,7 +211,9 @@ function textBytes(packetBytes: number): number {
 }
 
 function saOf(suite: string): EspParameters {
-  const encryption = algorithm('encr', suite);
+  const [cipher, hmac] = suite.split('-');
+  const encryption = algorithm('encr', cipher);
+  const integrity = hmac === undefined ? undefined : algorithm('integ', hmac);
   const any = parseSelector('0.0.0.0/0');
   if (!any.ok) throw new Error(any.error.message);
   return {
@@ -152,6 +228,7 @@ function saOf(suite: string): EspParameters {
     udpEncapsulation: true,
     encryption,
     encryptionKey: randomBytes(encryption.keyBits / 8 + encryption.saltBytes),
+    ...(integrity === undefined ? {} : { integrity, integrityKey: randomBytes(integrity.keyBytes) }),
     esn: true,
     replayWindow: 64,
     localTs: [any.value],

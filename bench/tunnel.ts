@@ -1,10 +1,11 @@
-// `npm run bench:tunnel`: whole tunnels between two network namespaces: our engine on both ends, with and without the kernel's offloads;
-// strongSwan with its ESP in user space; wireguard-go where it is installed; and the bare veth pair. Each round measures all of them,
+// `npm run bench:tunnel`: whole tunnels between two network namespaces: our engine on both ends, with and without the kernel's offloads,
+// and with its cryptography taken out, which shows what that costs and can never be installed; strongSwan with its ESP in user space; wireguard-go where it is installed; and the bare veth pair. Each round measures all of them,
 // one after the other, so that a slow minute of the machine meets all; the figures are medians of the rounds.
 
 import { Lab } from '../test/interop/lab/lab.ts';
 import { ours, theirs } from '../test/interop/lab/settings.ts';
 import { type Measured, median, type Row, readOptions, report, row } from './lib/harness.ts';
+import { noCryptoAddon } from './lib/no-crypto.ts';
 import { type Figures, measure, wireguard, wireguardMissing } from './lib/tunnel-load.ts';
 
 const ROUNDS = 3;
@@ -20,14 +21,17 @@ const engine: Path = async (lab) => {
   return undefined;
 };
 
-const plainEngine: Path = async (lab) => {
-  process.env['IKE_NATIVE_OFFLOADS'] = 'off';
-  try {
-    return await engine(lab);
-  } finally {
-    delete process.env['IKE_NATIVE_OFFLOADS'];
-  }
-};
+/** The engine with something in its environment. */
+function engineWith(variable: string, value: () => string): Path {
+  return async (lab) => {
+    process.env[variable] = value();
+    try {
+      return await engine(lab);
+    } finally {
+      delete process.env[variable];
+    }
+  };
+}
 
 const strongswan: Path = async (lab) => {
   const { left, right } = lab;
@@ -45,7 +49,8 @@ const bare: Path = async (lab) => {
 const PEERS: Readonly<Record<string, Path>> = {
   'strongSwan kernel-libipsec': strongswan,
   'wireguard-go': wireguard,
-  'our engine, no offloads': plainEngine,
+  'our engine, no offloads': engineWith('IKE_NATIVE_OFFLOADS', () => 'off'),
+  'our engine, no cryptography': engineWith('IKE_NATIVE_ADDON', noCryptoAddon),
   'veth without a tunnel': bare,
 };
 

@@ -95,7 +95,7 @@ struct CipherJob {
   bool ok = false;
 };
 
-/** One SA's algorithms and keys in one direction. Not shared between threads. */
+/** One SA's algorithms and keys in one direction. Several threads may seal or open at once. */
 class Suite {
  public:
   /** Null when the algorithms are unknown, a key has the wrong length or OpenSSL refuses. */

@@ -19,7 +19,7 @@ std::span<const std::uint8_t> heldPacket(const std::vector<std::uint8_t>& slot) 
 Status OutboundCore::addSa(SaSpec spec, std::unique_ptr<Suite> suite) {
   if (sas_.size() >= kMaxSas) return Failure{"ERR_IKE_LIMIT", "too many SAs"};
   const std::uint32_t id = spec.id;
-  auto sa = std::make_unique<OutboundSa>(std::move(spec), std::move(suite));
+  auto sa = std::make_shared<OutboundSa>(std::move(spec), std::move(suite));
   OutboundSa& added = *sa;
   sas_.emplace(id, std::move(sa));
   order_.push_back(&added);
@@ -120,12 +120,13 @@ void OutboundCore::hold(Policy& policy, const Packet& packet, std::int64_t nowNs
   std::copy(bytes.begin(), bytes.end(), slot.begin() + kHeadroom);
 }
 
-void OutboundCore::outbound(std::span<Packet> packets, std::int64_t nowNs) {
+void OutboundCore::begin(std::span<Packet> packets, OutboundWork& work, std::int64_t nowNs) {
+  const Tally before = Tally::of(stats_);
   std::array<Packet*, kBatch> run;
   std::size_t runLength = 0;
   OutboundSa* runSa = nullptr;
   const auto flush = [&] {
-    if (runLength > 0) sealRun(*runSa, std::span(run).first(runLength), nowNs);
+    if (runLength > 0) beginRun(*runSa, std::span(run).first(runLength), work);
     runLength = 0;
   };
   // Whether the packet before had an SA, and so has what follows it.
@@ -159,18 +160,44 @@ void OutboundCore::outbound(std::span<Packet> packets, std::int64_t nowNs) {
     count(packet.drop);
   }
   flush();
+  work.begun_ = Tally::of(stats_) - before;
 }
 
-void OutboundCore::sealRun(OutboundSa& sa, std::span<Packet*> run, std::int64_t nowNs) noexcept {
-  const SaCounters before = sa.counters();
-  sa.seal(run, nowNs);
-  stats_.packets += sa.counters().packets - before.packets;
-  stats_.bytes += sa.counters().bytes - before.bytes;
+void OutboundWork::line(Lane& lane) noexcept {
+  for (const Place& place : places())
+    if (place.lane == &lane) return;
+  places_[placeCount_++] = {&lane, lane.take()};
+}
+
+void OutboundCore::beginRun(OutboundSa& sa, std::span<Packet*> run, OutboundWork& work) {
+  OutboundWork::Part& part = work.parts_[work.partCount_++];
+  part.sa = sa.shared_from_this();
+  sa.begin(run, part.run);
   for (Packet* const packet : run) {
     packet->local = sa.local().address;
     packet->remote = sa.remote();
     if (packet->drop != Drop::none) count(packet->drop);
   }
+  if (ordered_) work.line(lanes_[sa.id() % kLanes]);
+}
+
+Tally OutboundCore::finish(OutboundWork& work, std::int64_t nowNs) noexcept {
+  const Tally before = Tally::of(stats_);
+  for (OutboundWork::Part& part : work.used()) finishRun(*part.sa, part.run, nowNs);
+  return work.begun_ + (Tally::of(stats_) - before);
+}
+
+void OutboundCore::finishRun(OutboundSa& sa, OutboundSa::Run& run, std::int64_t nowNs) noexcept {
+  const SaCounters before = sa.counters();
+  sa.finish(run, nowNs);
+  stats_.packets += sa.counters().packets - before.packets;
+  stats_.bytes += sa.counters().bytes - before.bytes;
+  for (const Packet* const packet : std::span(run.packets).first(run.count))
+    if (packet->drop != Drop::none) count(packet->drop);
+  tellExpiry(sa);
+}
+
+void OutboundCore::tellExpiry(OutboundSa& sa) noexcept {
   const OutboundSa::Expiry expiry = sa.takeExpiry();
   if (expiry == OutboundSa::Expiry::none) return;
   Event event{Event::Type::expire, sa.id()};
@@ -196,7 +223,13 @@ std::size_t OutboundCore::released(std::span<Packet> packets, std::int64_t nowNs
     Packet& packet = packets[used++];
     packet = Packet(next.slot, kHeadroom, lengthBytes);
     Packet* one = &packet;
-    sealRun(*sa, std::span(&one, 1), nowNs);
+    OutboundSa::Run run;
+    sa->begin(std::span(&one, 1), run);
+    packet.local = sa->local().address;
+    packet.remote = sa->remote();
+    if (packet.drop != Drop::none) count(packet.drop);
+    sa->encrypt(run);
+    finishRun(*sa, run, nowNs);
   }
   return used;
 }

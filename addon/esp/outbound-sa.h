@@ -10,7 +10,7 @@
 
 namespace ike {
 
-class OutboundSa {
+class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
  public:
   enum class Expiry { none, soft, hard };
 

@@ -22,7 +22,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("EspCodec", ike::CodecObject::define(env));
   exports.Set("GcmCipher", ike::GcmObject::define(env));
   exports.Set("gcmKernels", Napi::Function::New<ike::gcmKernelNames>(env, "gcmKernels"));
-  exports.Set("baselineGcm", Napi::Function::New<ike::baselineGcm>(env, "baselineGcm"));
+  exports.Set("baselineEvp", Napi::Function::New<ike::baselineEvp>(env, "baselineEvp"));
   exports.Set("splitPacket", Napi::Function::New<ike::splitPacket>(env, "splitPacket"));
   exports.Set("joinPackets", Napi::Function::New<ike::joinPackets>(env, "joinPackets"));
   return exports;

@@ -1,12 +1,14 @@
-// What a simple daemon does with OpenSSL: a context and a key schedule for each packet. Only for the
-// benchmark to compare with.
+// What a program does with OpenSSL alone: no ESP around it, a context for each packet or one that is kept.
+// Only for the benchmark to compare with.
 #pragma once
 
 #include <napi.h>
 
 namespace ike {
 
-/** `baselineGcm(key, packet, rounds, seal)`: AES-GCM over the packet `rounds` times. */
-void baselineGcm(const Napi::CallbackInfo& info);
+/** `baselineEvp(cipher, key, digest, macKey, packet, rounds, seal, keepContext)`: encrypts and authenticates
+ * the packet, or checks and decrypts it, `rounds` times. `cipher` is OpenSSL's name of an AEAD, with an empty
+ * `digest`, or of another cipher, with a digest for HMAC. */
+void baselineEvp(const Napi::CallbackInfo& info);
 
 }  // namespace ike

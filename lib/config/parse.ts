@@ -53,6 +53,7 @@ function toConfig(rows: ConfigRows): Config {
     listen: rows.listen,
     dataPlane: rows.dataPlane,
     tun: rows.tun,
+    engine: { workers: rows.engine.workers, busyPollMs: rows.engine.busyPoll },
     routes: rows.routes,
     retransmit: { ...retransmit, timeoutMs: timeout },
     limits: { ...limits, halfOpenTimeoutMs: halfOpenTimeout },

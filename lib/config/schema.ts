@@ -263,6 +263,18 @@ export const configSchema = z.strictObject({
     name: option(deviceName, 'ike0', 'Name of the device.'),
     mtu: option(integer(1280, 65535), 1400, 'Largest inner packet in bytes.'),
   }),
+  engine: section('The threads of the engine.', {
+    workers: option(
+      integer(0, 16),
+      0,
+      'Threads in each direction; 0: one on up to 7 cores, then a quarter of the cores, at most 4. More than one carry a single SA too, and keep the packets of each flow in order.',
+    ),
+    busyPoll: option(
+      duration(0, 1000),
+      '0s',
+      'A thread that found nothing to do looks again for this long before it sleeps: less latency for more processor time; 0 sleeps at once.',
+    ),
+  }),
   routes: section('Routes for the remote selectors (engine).', {
     install: option(flag, true, 'Whether to make them; they go when the gateway closes.'),
     table: option(integer(1, 0x7fffffff), 4500, 'Routing table of their own.'),

@@ -18,6 +18,11 @@ export interface Config {
   /** `auto`: engine where the addon and the privilege are there, else portable. */
   readonly dataPlane: 'auto' | 'engine' | 'portable' | 'memory';
   readonly tun: { readonly name: string; readonly mtu: number };
+  readonly engine: {
+    /** Threads in each direction; 0: by the number of cores. */
+    readonly workers: number;
+    readonly busyPollMs: number;
+  };
   readonly routes: {
     readonly install: boolean;
     readonly table: number;

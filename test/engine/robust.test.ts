@@ -28,7 +28,7 @@ const PRELUDE = `
     ...changes });
   const policy = (changes = {}) => ({ id: 1, kind: 'trap', priority: 1, localTs: all, remoteTs: all, ...changes });
   const settings = (changes = {}) => ({ addresses: [Uint8Array.of(127, 0, 0, 1)], port: 0, nattPort: 0, tunName: 'ike0',
-    mtu: 1400, installRoutes: true, table: 4500, priority: 4500, mark: 4500, heldPackets: 4, offloads: true, ...changes });
+    mtu: 1400, installRoutes: true, table: 4500, priority: 4500, mark: 4500, heldPackets: 4, offloads: true, workers: 1, busyPollMs: 0, ...changes });
 `;
 
 interface Ended {
@@ -80,8 +80,10 @@ const ABUSE = `
 describe('without privileges', { skip: engineAddonMissing() }, () => {
   test('EspCodec throws a typed error for every wrong argument, and the process survives', () => {
     const ended = runScript(`${ABUSE}
-      const { EspCodec, Engine, baselineGcm } = loadAddon();
+      const { EspCodec, Engine, baselineEvp } = loadAddon();
       const ip = Object.assign(new Uint8Array(20), { 0: 0x45, 3: 20 });
+      const key = new Uint8Array(16);
+      const none = new Uint8Array(0);
       for (const value of junk) abuse('EspCodec', () => new EspCodec(value));
       for (const value of fields(sa)) abuse('EspCodec field', () => new EspCodec(value), false);
       for (const value of junk.slice(1)) abuse('EspCodec sequence', () => new EspCodec(sa(), value, value), value !== 0);
@@ -96,9 +98,10 @@ describe('without privileges', { skip: engineAddonMissing() }, () => {
         abuse('sealRepeatedly', () => out.sealRepeatedly(value, 1));
         abuse('sealRepeatedly rounds', () => out.sealRepeatedly(ip, value), value !== 0);
         abuse('openRepeatedly', () => into.openRepeatedly(value, 1));
-        abuse('baselineGcm key', () => baselineGcm(value, ip, 1, true));
-        abuse('baselineGcm', () => baselineGcm(new Uint8Array(16), ip, value, true), value !== 0);
-        abuse('baselineGcm seal', () => baselineGcm(new Uint8Array(16), ip, 1, value), value !== true);
+        abuse('baselineEvp key', () => baselineEvp('AES-128-GCM', value, undefined, none, ip, 1, true, false));
+        abuse('baselineEvp cipher', () => baselineEvp(value, key, undefined, none, ip, 1, true, false));
+        abuse('baselineEvp rounds', () => baselineEvp('AES-128-GCM', key, undefined, none, ip, value, true, true), value !== 0);
+        abuse('baselineEvp seal', () => baselineEvp('AES-128-GCM', key, undefined, none, ip, 1, value, true), value !== true);
         abuse('receiver', () => out.seal.call(value, [ip]));
       }
       abuse('direction', () => out.open([ip]));

@@ -84,6 +84,10 @@ std::span<const GcmKernel* const> gcmKernels() noexcept;
 /** Null when there is none of that name here. */
 const GcmKernel* findGcmKernel(std::string_view name) noexcept;
 
+#ifdef IKE_NATIVE_NO_CRYPTO
+/** none.cc: not for use. */
+extern const GcmKernel kGcmNone;
+#endif
 #if defined(__x86_64__)
 extern const GcmKernel kGcmAesni;
 extern const GcmKernel kGcmVaes256;

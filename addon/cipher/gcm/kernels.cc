@@ -14,7 +14,7 @@ namespace ike {
 namespace {
 
 struct Found {
-  std::array<const GcmKernel*, 3> kernels = {};
+  std::array<const GcmKernel*, 4> kernels = {};
   std::size_t count = 0;
 
   void add(bool runs, const GcmKernel& kernel) noexcept {
@@ -39,8 +39,11 @@ unsigned savedState() noexcept {
 }
 
 Found detect() noexcept {
-  unsigned a = 0, b1 = 0, c1 = 0, d1 = 0, b7 = 0, c7 = 0, d7 = 0;
   Found found;
+#ifdef IKE_NATIVE_NO_CRYPTO
+  found.add(true, kGcmNone);
+#endif
+  unsigned a = 0, b1 = 0, c1 = 0, d1 = 0, b7 = 0, c7 = 0, d7 = 0;
   if (__get_cpuid(1, &a, &b1, &c1, &d1) == 0) return found;
   if (__get_cpuid_count(7, 0, &a, &b7, &c7, &d7) == 0) b7 = c7 = 0;
   // PCLMULQDQ, SSSE3, SSE4.1, AES.

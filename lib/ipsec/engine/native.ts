@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SystemError } from '../../errors.ts';
-import type { OuterHeader, PacketSummary, Policy, SaLimits } from '../data-plane.ts';
+import type { OuterHeader, PacketSummary, Policy, SaLimits, WorkerStats } from '../data-plane.ts';
 import type { TrafficSelector } from '../selector.ts';
 
 /** Compiled, this file lies in dist/lib/ipsec/engine/, in a checkout as in the published package. */
@@ -36,13 +36,19 @@ export interface NativeAddon {
   ) => NativeGcmCipher;
   /** The AES-GCM kernels that run here, fastest first: `vaes512`, `vaes256`, `aesni`, `armv8`; `evp` is always the last. */
   gcmKernels(): string[];
-  /** AES-GCM by OpenSSL, for benchmarks: 12-byte nonce, 8 bytes of AAD, a context made for each packet or kept for all of them. */
-  baselineGcm(
+  /**
+   * A packet encrypted and authenticated by OpenSSL alone, for benchmarks: an AEAD by OpenSSL's name, or a cipher and HMAC with a
+   * digest; contexts made for each round or kept.
+   */
+  baselineEvp(
+    cipher: string,
     key: Uint8Array,
+    digest: string | undefined,
+    macKey: Uint8Array,
     packet: Uint8Array,
     rounds: number,
     seal: boolean,
-    keepContext?: boolean,
+    keepContext: boolean,
   ): void;
 }
 
@@ -59,6 +65,9 @@ export interface NativeConfig {
   readonly heldPackets: number;
   /** Whether the kernel's segmentation, joining and checksum offloads are used. */
   readonly offloads: boolean;
+  /** Threads in each direction, 1 to 16. */
+  readonly workers: number;
+  readonly busyPollMs: number;
 }
 
 export type NativeCallback = (datagrams: readonly NativeDatagram[], events: readonly NativeEvent[]) => void;
@@ -143,6 +152,8 @@ export interface NativeStats {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly drops: Record<string, number>;
+  /** Those of the inbound direction first. */
+  readonly workers: WorkerStats[];
 }
 
 /** Throws errors with a `code` of its own where a command fails, ERR_IKE_CLOSED after the last half was closed. */
