@@ -1,6 +1,7 @@
 // The public API: what is exported here is all that users may rely on.
 
 export type { SignCallback } from './auth/keys.ts';
+export type { ManualSaInput } from './config/manual.ts';
 export type { ConfigInput } from './config/parse.ts';
 export { ConfigError, IkeError, NegotiationError, SystemError } from './errors.ts';
 export type {
@@ -17,3 +18,4 @@ export type { ChildSaInfo, DownReason, IkeSaInfo, KeyLogEntry, MessageTrace, War
 export type { FailureReport } from './ike/failure.ts';
 export type { Log } from './ike/runtime.ts';
 export type { DataPlaneStats, SaCounters } from './ipsec/data-plane.ts';
+export type { ManualSaStatus } from './manual-sas.ts';

@@ -235,12 +235,14 @@ std::optional<SaReport> Engine::querySa(std::uint32_t id) {
 
 Status Engine::addPolicy(std::unique_ptr<Policy> policy) {
   const std::uint32_t id = policy->id;
+  const bool bypass = policy->kind == Policy::Kind::bypass;
   const std::vector<Selector> localTs = policy->localTs;
   const std::vector<Selector> remoteTs = policy->remoteTs;
   if (Status status = shared_.out.with([&](OutboundCore& core) { return core.addPolicy(std::move(policy)); }))
     return status;
-  // The policy stands before traffic is led to it.
-  if (!routes_) return std::nullopt;
+  // The policy stands before traffic is led to it. What is to pass by the tunnel only comes here where
+  // another policy's route leads it; what is to be discarded comes here to end.
+  if (!routes_ || bypass) return std::nullopt;
   Status status = routes_->add(id, localTs, remoteTs);
   if (status) shared_.out.with([id](OutboundCore& core) { core.deletePolicy(id); });
   return status;

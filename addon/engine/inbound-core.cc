@@ -11,6 +11,8 @@ namespace ike {
 namespace {
 
 constexpr std::uint32_t kFirstSpi = 256;
+/** How many packets ahead the keys of an SA are fetched. */
+constexpr std::size_t kAhead = 3;
 
 }  // namespace
 
@@ -113,32 +115,36 @@ void InboundCore::begin(std::span<Packet> packets, InboundWork& work) {
   work.strangerCount_ = 0;
   std::array<Packet*, kBatch> run;
   std::size_t runLength = 0;
-  const std::shared_ptr<InboundSa>* runSa = nullptr;
+  InboundSa* runSa = nullptr;
+  std::array<InboundSa*, kBatch> sas;
+  prefetch(packets, sas);
   const auto flush = [&] {
     if (runLength == 0) return;
     const std::span<Packet*> packetsOfRun = std::span(run).first(runLength);
     InboundWork::Part& part = work.parts_[work.partCount_++];
-    part.sa = *runSa;
+    part.sa = runSa->shared_from_this();
     part.sa->begin(packetsOfRun, part.run);
     for (const Packet* const packet : packetsOfRun)
       if (packet->drop != Drop::none) count(packet->drop);
     runLength = 0;
   };
-  for (Packet& packet : packets) {
+  for (std::size_t i = 0; i < packets.size(); i++) {
+    Packet& packet = packets[i];
+    if (i + kAhead < packets.size() && sas[i + kAhead] != nullptr && sas[i + kAhead] != runSa)
+      sas[i + kAhead]->prefetchKeys();
     if (packet.lengthBytes < kEspHeaderBytes) {
       packet.drop = Drop::malformed;
       count(packet.drop);
       continue;
     }
     const std::uint32_t spi = load32(packet.bytes().data());
-    if (runLength == 0 || (*runSa)->spi() != spi) {
+    if (runLength == 0 || runSa->spi() != spi) {
       flush();
-      const auto place = bySpi_.find(spi);
-      if (place == bySpi_.end()) {
+      if (sas[i] == nullptr) {
         work.strangers_[work.strangerCount_++] = &packet;
         continue;
       }
-      runSa = &place->second;
+      runSa = sas[i];
     }
     run[runLength++] = &packet;
   }
@@ -160,6 +166,25 @@ Tally InboundCore::finish(InboundWork& work, std::int64_t nowNs) {
     }
   }
   return work.begun_ + (Tally::of(stats_) - before);
+}
+
+/** The SA of each packet, or null; before any of them is looked at, so that the memory of many is on its way
+ * at the same time. */
+void InboundCore::prefetch(std::span<const Packet> packets, std::span<InboundSa*> sas) const noexcept {
+  std::uint32_t lastSpi = 0;
+  InboundSa* last = nullptr;
+  for (std::size_t i = 0; i < packets.size(); i++) {
+    sas[i] = nullptr;
+    if (packets[i].lengthBytes < kEspHeaderBytes) continue;
+    const std::uint32_t spi = load32(packets[i].bytes().data());
+    if (last == nullptr || spi != lastSpi) {
+      const auto place = bySpi_.find(spi);
+      last = place == bySpi_.end() ? nullptr : place->second.get();
+      lastSpi = spi;
+      if (last != nullptr) last->prefetch();
+    }
+    sas[i] = last;
+  }
 }
 
 void InboundCore::finishRun(InboundSa& sa, InboundSa::Run& run, std::int64_t nowNs) noexcept {

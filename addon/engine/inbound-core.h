@@ -99,6 +99,7 @@ class InboundCore {
   bool keep(std::uint32_t spi, Packet& packet, std::int64_t nowNs);
   void openStranger(Packet& packet, std::int64_t nowNs);
   void finishRun(InboundSa& sa, InboundSa::Run& run, std::int64_t nowNs) noexcept;
+  void prefetch(std::span<const Packet> packets, std::span<InboundSa*> sas) const noexcept;
 
   Mailbox& mailbox_;
   std::unordered_map<std::uint32_t, std::shared_ptr<InboundSa>> bySpi_;

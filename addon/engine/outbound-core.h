@@ -108,6 +108,8 @@ class OutboundCore {
 
   OutboundSa* find(std::uint32_t id) const noexcept;
   void count(Drop drop) noexcept { stats_.count(drop); }
+  /** The SA of each packet; null: held, or dropped and counted. */
+  void lookUp(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs);
   void releaseHeldFor(const OutboundSa& sa);
   void hold(Policy& policy, const Packet& packet, std::int64_t nowNs);
   void dropHeld(Policy& policy, Drop drop) noexcept;
@@ -122,8 +124,8 @@ class OutboundCore {
   std::size_t heldBytes_ = 0;
   Spd spd_;
   std::unordered_map<std::uint32_t, std::shared_ptr<OutboundSa>> sas_;
-  /** In the order in which they came. */
-  std::vector<OutboundSa*> order_;
+  /** Policies that have raised acquire or hold packets, oldest first. */
+  std::vector<Policy*> acquiring_;
   std::deque<Released> released_;
   std::vector<Released> leaving_;
   DirectionStats stats_;

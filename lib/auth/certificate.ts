@@ -105,6 +105,10 @@ const UNDERSTOOD = {
 
 const UNDERSTOOD_OIDS: ReadonlySet<string> = new Set(Object.values(UNDERSTOOD));
 
+/** Reading costs a millisecond or more, and the same certificates come again and again. The oldest goes first. */
+const readBefore = new Map<string, Certificate>();
+const MOST_REMEMBERED = 128;
+
 /** Reads one certificate in DER. */
 export function decodeCertificate(der: Uint8Array): Result<Certificate> {
   if (der.length > MAX_CERTIFICATE_BYTES)
@@ -112,13 +116,24 @@ export function decodeCertificate(der: Uint8Array): Result<Certificate> {
       'too-large',
       `a certificate of ${der.length} bytes; at most ${MAX_CERTIFICATE_BYTES} are read`,
     );
+  const hash = createHash('sha256').update(der).digest('base64');
+  const before = readBefore.get(hash);
+  if (before !== undefined) return ok(before);
   try {
     const openssl = new X509Certificate(der);
     if (!equalBytes(openssl.raw, der)) return malformed('bytes follow it');
-    return read(Uint8Array.from(der), openssl);
+    const certificate = read(Uint8Array.from(der), openssl);
+    if (certificate.ok) remember(hash, certificate.value);
+    return certificate;
   } catch (error) {
     return malformed(error instanceof Error ? firstLine(error.message) : 'unreadable');
   }
+}
+
+function remember(hash: string, certificate: Certificate): void {
+  const [oldest] = readBefore.keys();
+  if (oldest !== undefined && readBefore.size >= MOST_REMEMBERED) readBefore.delete(oldest);
+  readBefore.set(hash, certificate);
 }
 
 function read(der: Uint8Array, openssl: X509Certificate): Result<Certificate> {

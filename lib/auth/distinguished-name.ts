@@ -47,7 +47,10 @@ const PRINTABLE_STRING = /^[A-Za-z0-9 '()+,\-./:=?]*$/;
 const OID = /^[0-2](?:\.\d{1,15}){1,15}$/;
 const MAX_RDNS = 64;
 /** Of names in DER: identities come before anybody is authenticated. */
-const MAX_NAME_BYTES = 8192;
+const MAX_NAME_BYTES = 2048;
+
+/** Reading costs milliseconds, and one identity is held against many connections. Nobody changes the bytes of an identity. */
+const readBefore = new WeakMap<Uint8Array, Name | 'none'>();
 /** A value is escaped wherever it is not plain printable ASCII. */
 const PLAIN = /[\x20-\x7e]/;
 
@@ -89,6 +92,14 @@ export function parseName(text: string): Result<Uint8Array> {
 
 /** DER to a Name; undefined for anything else. */
 export function decodeName(der: Uint8Array): Name | undefined {
+  const before = readBefore.get(der);
+  if (before !== undefined) return before === 'none' ? undefined : before;
+  const name = readDer(der);
+  readBefore.set(der, name ?? 'none');
+  return name;
+}
+
+function readDer(der: Uint8Array): Name | undefined {
   if (der.length > MAX_NAME_BYTES) return undefined;
   try {
     const name = AsnConvert.parse(der, Name);

@@ -18,8 +18,8 @@ import {
 import { certifies, namesOf, type TrustPolicy } from '../auth/peer.ts';
 import type { KeyKind } from '../auth/schemes.ts';
 import { equalBytes } from '../bytes.ts';
-import { ConfigError } from '../errors.ts';
 import { type Notation, Refusal } from './notation.ts';
+import { refuse } from './refuse.ts';
 import type { Identity, LocalAuth, PskAuth, RemoteAuth } from './types.ts';
 
 type Written = string | Uint8Array | readonly (string | Uint8Array)[];
@@ -114,11 +114,15 @@ interface Side<Rows> {
   readonly auth?: Rows | undefined;
 }
 
-/** Both sides' authentication. `path` is the connection's, for messages. */
+/** Of connections that have nothing but shunts, and so nobody to prove anything to. */
+const NO_KEY = new Uint8Array(0);
+
+/** Both sides' authentication. `path` is the connection's, for messages; with `nobody` there need not be any. */
 export function readAuth(
   path: string,
   local: Side<LocalRows>,
   remote: Side<RemoteRows>,
+  nobody = false,
 ): {
   local: { id: Identity | undefined; auth: LocalAuth };
   remote: { id: Identity | undefined; auth: RemoteAuth };
@@ -128,8 +132,9 @@ export function readAuth(
   onlyOne(`${path}.local.auth`, local.auth?.psk, signing);
   onlyOne(`${path}.remote.auth`, remote.auth?.psk, trusting);
   // A pre-shared key is that of both sides, unless the other side has something of its own.
-  const localPsk = local.auth?.psk ?? (signing ? undefined : remote.auth?.psk);
-  const remotePsk = remote.auth?.psk ?? (trusting ? undefined : local.auth?.psk);
+  const none = nobody ? NO_KEY : undefined;
+  const localPsk = local.auth?.psk ?? (signing ? undefined : (remote.auth?.psk ?? none));
+  const remotePsk = remote.auth?.psk ?? (trusting ? undefined : (local.auth?.psk ?? none));
   if (localPsk === undefined && remotePsk === undefined && !signing && !trusting)
     refuse(`${path}.remote.auth.psk`, 'is missing; expected a pre-shared key, or certificates');
   if (localPsk === undefined && !signing)
@@ -262,8 +267,4 @@ function certificateBytes(part: unknown): Uint8Array[] | undefined {
   } catch {
     return undefined;
   }
-}
-
-function refuse(path: string, message: string): never {
-  throw new ConfigError(path, `${path}: ${message}`);
 }

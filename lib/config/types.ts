@@ -5,6 +5,7 @@ import type { Certificate } from '../auth/certificate.ts';
 import type { SigningKey } from '../auth/keys.ts';
 import type { TrustPolicy } from '../auth/peer.ts';
 import type { Algorithm } from '../crypto/algorithms.ts';
+import type { OuterHeader } from '../ipsec/data-plane.ts';
 import type { TrafficSelector } from '../ipsec/selector.ts';
 
 export interface Config {
@@ -66,6 +67,8 @@ export interface Connection {
   readonly remote: RemotePeer;
   readonly proposals: readonly ProposalConfig[];
   readonly children: Readonly<Record<string, ChildConfig>>;
+  /** Children that let traffic pass or drop it and are never negotiated. */
+  readonly shunts: Readonly<Record<string, ShuntConfig>>;
   /** Ask for UDP encapsulation even without a NAT. */
   readonly encap: boolean;
   /** 0 turns the timer off. Rekeying starts at `rekeyTimeMs` less a random part of `rekeyJitterMs`; `overTimeMs` later the SA ends. */
@@ -99,6 +102,7 @@ export type RemoteAuth = PskAuth | (TrustPolicy & { readonly kind: 'signature' }
 
 export interface PskAuth {
   readonly kind: 'psk';
+  /** Empty where the connection has nothing but shunts: such a one takes part in no negotiation. */
   readonly psk: Uint8Array;
 }
 
@@ -136,8 +140,10 @@ export interface ChildConfig {
   /** Empty: the connection's own outer address, known when the IKE SA is (`dynamic` in swanctl). */
   readonly localTs: readonly TrafficSelector[];
   readonly remoteTs: readonly TrafficSelector[];
-  readonly espProposals: readonly ProposalConfig[];
-  readonly mode: 'tunnel';
+  readonly protocol: 'esp' | 'ah';
+  readonly proposals: readonly ProposalConfig[];
+  /** What is asked for; a peer may answer `transport` with tunnel mode (RFC 7296 §1.3.1). */
+  readonly mode: 'tunnel' | 'transport';
   /** `start`: up as long as the gateway runs. `trap`: up when a packet asks. */
   readonly start: 'none' | 'start' | 'trap';
   readonly rekeyTimeMs: number;
@@ -148,4 +154,28 @@ export interface ChildConfig {
   /** After the peer deleted it. */
   readonly closeAction: 'none' | 'trap' | 'start';
   readonly replayWindow: number;
+  /** By what is carried, in each direction. */
+  readonly bytes: VolumeLimits;
+  readonly packets: VolumeLimits;
+  /** Inner packets are padded up to this many bytes; 0: not. */
+  readonly tfcPaddingBytes: number;
+  readonly header: OuterHeader;
+}
+
+/** 0 turns a limit off. Rekeying starts at `rekey` less a random part of `jitter`; at `life` the SA ends. */
+export interface VolumeLimits {
+  readonly rekey: number;
+  readonly jitter: number;
+  readonly life: number;
+}
+
+/** RFC 4301 §4.4.1: traffic that passes in clear (`pass`), or does not pass (`drop`). */
+export interface ShuntConfig {
+  readonly name: string;
+  /** Empty: the connection's own outer address. */
+  readonly localTs: readonly TrafficSelector[];
+  readonly remoteTs: readonly TrafficSelector[];
+  readonly mode: 'pass' | 'drop';
+  /** Whether the policy is installed while the gateway runs. */
+  readonly installed: boolean;
 }

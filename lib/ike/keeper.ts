@@ -12,6 +12,7 @@ import type { Host } from './host.ts';
 import { randomShare } from './retransmit.ts';
 import type { Timer } from './runtime.ts';
 import { Traps } from './traps.ts';
+import { expireChild } from './v2/child-rekey.ts';
 import type { ChildSa } from './v2/child-sa.ts';
 import { loses } from './v2/collision.ts';
 import { CreateChild } from './v2/create-child.ts';
@@ -152,11 +153,12 @@ export class ConnectionKeeper {
 
   /** A Child SA's soft or hard end. */
   childDue(child: ChildSa, what: 'rekey' | 'expire'): void {
-    if (what === 'expire') return child.ike.enqueue(new DeleteChild(child, 'expired'));
+    if (what === 'expire') return expireChild(child);
+    if (child.rekeyWaits) return;
+    child.rekeyWaits = true;
     const settled = (): void => {
-      const up = this.#childUp(child.name);
-      const ended = fail('failed', `${child.name} ended`);
-      this.#rekeyingChild.tell(child.name, up === undefined ? ended : ok(up.info()));
+      const up = this.#childUp(child.name)?.info();
+      this.#rekeyingChild.tell(child.name, up ? ok(up) : fail('failed', `${child.name} ended`));
     };
     child.ike.enqueue(new CreateChild(child.config, { replaces: child, settled }));
   }
@@ -258,7 +260,7 @@ export class ConnectionKeeper {
     if (missing.length === 0) return;
     const ike = this.#usable();
     if (ike === undefined) {
-      if (!this.#connecting) this.#connect(missing);
+      if (!this.#connecting) this.#connect();
       return;
     }
     for (const name of missing) {
@@ -283,10 +285,10 @@ export class ConnectionKeeper {
     return true;
   }
 
-  #connect(names: readonly string[]): void {
+  #connect(): void {
     this.#connecting = true;
     const left = (): readonly string[] =>
-      this.#closed ? [] : names.filter((name) => this.#wanted.has(name) || this.#asked.has(name));
+      this.#closed ? [] : [...new Set([...this.#wanted, ...this.#asked.names])];
     beginIke(this.#host, this.connection, left, (outcome) => {
       this.#connecting = typeof outcome !== 'string';
       if (outcome === 'called-off') return this.#reconcile();

@@ -2,10 +2,10 @@
 // Which exchange makes, replaces or deletes it is written in the files of the exchanges.
 
 import { toHex, uint32, wipe } from '../../bytes.ts';
-import type { ChildConfig } from '../../config/types.ts';
+import type { ChildConfig, VolumeLimits } from '../../config/types.ts';
 import type { ErrorInfo, Result } from '../../errors.ts';
 import { fail, ok } from '../../errors.ts';
-import type { SaParameters } from '../../ipsec/data-plane.ts';
+import type { SaLimits, SaParameters } from '../../ipsec/data-plane.ts';
 import {
   containsSelector,
   formatSelector,
@@ -14,20 +14,25 @@ import {
 } from '../../ipsec/selector.ts';
 import type { ChildSaInfo, DownReason } from '../events.ts';
 import type { Host } from '../host.ts';
+import { readdress } from '../narrowing.ts';
 import { policyPriority } from '../priority.ts';
 import { formatSuite } from '../proposal.ts';
 import { randomShare } from '../retransmit.ts';
 import type { Timer } from '../runtime.ts';
 import type { IkeSa } from './ike-sa.ts';
-import type { EspKeys, EspSuite } from './keys.ts';
+import { logChildKeys } from './key-log.ts';
+import type { ChildKeys, ChildSuite } from './keys.ts';
 
 /** Everything that an exchange agreed on. Selectors and SPIs are named from our side. */
 export interface ChildAgreement {
   readonly config: ChildConfig;
   /** Whether we initiated the exchange: decides which keys are ours. */
   readonly initiator: boolean;
-  readonly suite: EspSuite;
-  readonly keys: { readonly initiator: EspKeys; readonly responder: EspKeys };
+  readonly suite: ChildSuite;
+  readonly mode: 'tunnel' | 'transport';
+  /** The peer can take padded inner packets. */
+  readonly tfc: boolean;
+  readonly keys: { readonly initiator: ChildKeys; readonly responder: ChildKeys };
   readonly spiIn: number;
   readonly spiOut: number;
   readonly localTs: readonly TrafficSelector[];
@@ -51,7 +56,8 @@ export class ChildSa {
   readonly name: string;
   readonly config: ChildConfig;
   readonly initiator: boolean;
-  readonly suite: EspSuite;
+  readonly suite: ChildSuite;
+  readonly mode: 'tunnel' | 'transport';
   readonly spiIn: number;
   readonly spiOut: number;
   readonly localTs: readonly TrafficSelector[];
@@ -69,11 +75,15 @@ export class ChildSa {
   /** We have replaced it and are about to delete it. */
   replaced = false;
   removed = false;
+  /** A rekeying of ours waits for its turn. */
+  rekeyWaits = false;
   readonly #host: Host;
   #policy: SharedPolicy | undefined;
   #outbound: SaParameters | undefined;
   #timers: Timer[] = [];
   #inboundAdded = false;
+  readonly #tfc: boolean;
+  readonly #limits: SaLimits | undefined;
 
   constructor(host: Host, ike: IkeSa, agreement: ChildAgreement) {
     this.#host = host;
@@ -90,7 +100,10 @@ export class ChildSa {
     this.localTs = agreement.localTs;
     this.remoteTs = agreement.remoteTs;
     this.nonces = agreement.nonces;
+    this.mode = agreement.mode;
     this.encap = ike.encap;
+    this.#tfc = agreement.tfc;
+    this.#limits = this.#drawLimits();
   }
 
   /**
@@ -109,7 +122,7 @@ export class ChildSa {
     };
     this.#takePolicy(agreement.replaces, (policyError) => {
       if (policyError !== undefined) return failed(policyError);
-      this.#logKeys(outgoing, incoming);
+      logChildKeys(this, outgoing, incoming);
       dataPlane.addSa(this.#parameters('in', incoming), (inError) => {
         wipe(incoming.encryption, incoming.integrity);
         if (inError !== undefined) return failed(inError);
@@ -167,6 +180,11 @@ export class ChildSa {
     if (this.#outbound !== undefined) this.#outbound = { ...this.#outbound, ...path };
     else this.#host.runtime.dataPlane.updateSa(this.outId, path);
     this.#host.runtime.dataPlane.updateSa(this.inId, path);
+    // The selectors of transport mode are the outer addresses: only a new SA can have other ones.
+    const stays = (selectors: readonly TrafficSelector[], address: string): boolean =>
+      readdress(selectors, address)?.every((moved, i) => sameSelector(moved, selectors[i])) === true;
+    const there = stays(this.localTs, path.local.address) && stays(this.remoteTs, path.remote.address);
+    if (this.mode === 'transport' && !there) this.#host.childDue(this, 'rekey');
   }
 
   /** Whether it carries every packet of `other`. */
@@ -188,6 +206,8 @@ export class ChildSa {
       policyId: this.#policy?.id ?? 0,
       localTs: this.localTs.map(formatSelector),
       remoteTs: this.remoteTs.map(formatSelector),
+      protocol: this.config.protocol,
+      mode: this.mode,
       proposal: formatSuite(this.suite),
       encap: this.encap,
       establishedAtMs: this.establishedAtMs,
@@ -226,47 +246,51 @@ export class ChildSa {
     );
   }
 
-  #parameters(direction: 'in' | 'out', keys: EspKeys): SaParameters {
-    const { encr, integ, esn } = this.suite;
+  /** A limit that jitter has taken its part of is the same for both directions: whichever comes to it first speaks for both. */
+  #drawLimits(): SaLimits | undefined {
+    const { bytes, packets } = this.config;
+    if ([bytes, packets].every(({ rekey, life }) => rekey === 0 && life === 0)) return undefined;
+    const soft = ({ rekey, jitter }: VolumeLimits): number =>
+      rekey === 0 ? 0 : Math.max(1, rekey - Math.floor(jitter * randomShare(this.#host.runtime)));
     return {
+      softBytes: soft(bytes),
+      hardBytes: bytes.life,
+      softPackets: soft(packets),
+      hardPackets: packets.life,
+    };
+  }
+
+  #parameters(direction: 'in' | 'out', keys: ChildKeys): SaParameters {
+    const { encr, integ, esn } = this.suite;
+    const { replayWindow, header, tfcPaddingBytes } = this.config;
+    const padded = direction === 'out' && this.mode === 'tunnel' && encr !== undefined && this.#tfc;
+    const basics = {
       id: direction === 'in' ? this.inId : this.outId,
       direction,
-      protocol: 'esp',
-      mode: 'tunnel',
+      mode: this.mode,
       spi: direction === 'in' ? this.spiIn : this.spiOut,
       policyId: this.#policy?.id ?? 0,
       local: this.ike.local,
       remote: this.ike.remote,
       udpEncapsulation: this.encap,
-      encryption: encr,
-      encryptionKey: keys.encryption,
-      ...(integ === undefined ? {} : { integrity: integ, integrityKey: keys.integrity }),
       esn: esn.name === 'esn',
-      replayWindow: direction === 'in' ? this.config.replayWindow : 0,
+      replayWindow: direction === 'in' ? replayWindow : 0,
       localTs: this.localTs,
       remoteTs: this.remoteTs,
-    };
-  }
-
-  #logKeys(outgoing: EspKeys, incoming: EspKeys): void {
-    const { runtime } = this.#host;
-    if (!runtime.keyLog) return;
-    const entry = (source: string, destination: string, spi: number, keys: EspKeys): void =>
-      runtime.emit({
-        type: 'keys',
-        keys: {
-          kind: 'esp',
-          source,
-          destination,
-          spi: toHex(uint32(spi)),
-          encryption: this.suite.encr.name,
-          integrity: this.suite.integ?.name,
-          encryptionKey: keys.encryption.slice(),
-          integrityKey: keys.integrity.slice(),
-        },
-      });
-    entry(this.ike.local.address, this.ike.remote.address, this.spiOut, outgoing);
-    entry(this.ike.remote.address, this.ike.local.address, this.spiIn, incoming);
+      ...(this.#limits === undefined ? {} : { limits: this.#limits }),
+      ...(this.mode === 'tunnel' ? { header } : {}),
+      ...(padded && tfcPaddingBytes > 0 ? { tfcBytes: tfcPaddingBytes } : {}),
+    } as const;
+    if (encr !== undefined)
+      return {
+        ...basics,
+        protocol: 'esp',
+        encryption: encr,
+        encryptionKey: keys.encryption,
+        ...(integ === undefined ? {} : { integrity: integ, integrityKey: keys.integrity }),
+      };
+    if (integ === undefined) throw new Error('a suite that protects nothing');
+    return { ...basics, protocol: 'ah', integrity: integ, integrityKey: keys.integrity };
   }
 }
 
