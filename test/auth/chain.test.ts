@@ -6,10 +6,10 @@ import { test } from 'node:test';
 import { type Certificate, decodeCertificate } from '../../lib/auth/certificate.ts';
 import { type ChainOutcome, verifyChain } from '../../lib/auth/chain.ts';
 import { verifyNow } from '../../lib/auth/primitives.ts';
-import { CA_EXTENSIONS, endEntity, type Issued, Pki } from '../lib/pki.ts';
+import { CA_EXTENSIONS, endEntity, type Issued, makePki } from '../lib/pki.ts';
 
 const NOW_MS = Date.UTC(2026, 0, 1);
-const pki = new Pki();
+const pki = makePki();
 const root = pki.ca('/C=CH/O=Example/CN=Root');
 const middle = pki.ca('/C=CH/O=Example/CN=Middle', { issuer: root });
 const HQ = { subject: '/C=CH/O=Example/CN=hq', issuer: root };

@@ -6,9 +6,9 @@ import { test } from 'node:test';
 import { parseConfig } from '../../lib/config/parse.ts';
 import type { Connection } from '../../lib/config/types.ts';
 import { ConfigError } from '../../lib/errors.ts';
-import { endEntity, openssl, Pki } from '../lib/pki.ts';
+import { endEntity, makePki, openssl } from '../lib/pki.ts';
 
-const pki = new Pki();
+const pki = makePki();
 const root = pki.ca('/C=CH/O=Example/CN=Root');
 const middle = pki.ca('/C=CH/O=Example/CN=Middle', { issuer: root });
 const hq = pki.issue({

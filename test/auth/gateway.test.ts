@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { sign } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { type ConfigInput, createGateway, type Gateway, NegotiationError } from '../../lib/index.ts';
-import { endEntity, Pki } from '../lib/pki.ts';
+import { endEntity, makePki } from '../lib/pki.ts';
 
-const pki = new Pki();
+const pki = makePki();
 const root = pki.ca('/O=Example/CN=Root');
 const [hq, branch] = ['hq', 'branch'].map((name) =>
   pki.issue({

@@ -16,11 +16,11 @@ import { schemeNamed } from '../../lib/auth/schemes.ts';
 import { concat } from '../../lib/bytes.ts';
 import type { Identity } from '../../lib/config/types.ts';
 import { mutate, Random } from '../fuzz/mutate.ts';
-import { endEntity, Pki } from '../lib/pki.ts';
+import { endEntity, makePki } from '../lib/pki.ts';
 import { decode, keyOf, trust } from './signing-sites.ts';
 
 const NOW_MS = Date.UTC(2026, 0, 1);
-const pki = new Pki();
+const pki = makePki();
 const root = pki.ca('/C=CH/O=Example/CN=Root');
 const other = pki.ca('/C=CH/O=Example/CN=Other');
 const hq = pki.issue({

@@ -22,10 +22,10 @@ import {
   schemeNamed,
 } from '../../lib/auth/schemes.ts';
 import { fromHex, toHex } from '../../lib/bytes.ts';
-import { openssl, Pki, type TestKey } from '../lib/pki.ts';
+import { makePki, openssl, type TestKey } from '../lib/pki.ts';
 import { keyOf } from './signing-sites.ts';
 
-const pki = new Pki();
+const pki = makePki();
 const DATA = new TextEncoder().encode('what is signed');
 const KEYS: TestKey[] = ['rsa2048', 'p256', 'p384', 'p521', 'ed25519', 'ed448'];
 const issued = new Map(KEYS.map((key) => [key, pki.ca(`/CN=${key}`, { key })]));

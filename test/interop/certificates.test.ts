@@ -7,7 +7,7 @@ import { CA_EXTENSIONS, endEntity, type Issued, type Order, Pki, type TestKey } 
 import { dissectDatagrams, valuesOf } from '../lib/tshark.ts';
 import { datagrams } from './lab/capture.ts';
 import type { Section } from './lab/conf.ts';
-import { type Lab, scenario } from './lab/lab.ts';
+import { type Lab, scenario as labScenario, type ScenarioOptions } from './lab/lab.ts';
 import { idOf, ours, PSK, theirs } from './lab/settings.ts';
 import { agree, bringUp, type Pair, passes, SIDES, type Side } from './lab/tunnel.ts';
 
@@ -17,6 +17,11 @@ type RemoteAuth = NonNullable<NonNullable<Connection['remote']>['auth']>;
 
 const CERT_NUMBER = '37';
 const CERTREQ_NUMBER = '38';
+
+/** Every scenario needs certificates. */
+function scenario(name: string, options: ScenarioOptions, body: (lab: Lab) => Promise<void>): void {
+  labScenario(name, { needs: ['engine', 'charon', 'openssl'], ...options }, body);
+}
 
 /** Made when the first scenario runs, for openssl takes its time. */
 let made: { pki: Pki; root: Issued } | undefined;
@@ -358,7 +363,7 @@ scenario('RFC 5280 §4.2.1.9: the certificate of the peer comes from one that is
 
 scenario(
   'RFC 7296 §3.6: Wireshark sees CERT and CERTREQ in both directions',
-  { needs: ['engine', 'charon', 'tshark'] },
+  { needs: ['engine', 'charon', 'openssl', 'tshark'] },
   async (lab) => {
     const both = await pair(lab, scene('rsa2048'));
     const capture = await lab.capture(lab.left);

@@ -1,7 +1,7 @@
 // Certificates for tests, made by the openssl command while the tests run: keys of every kind, CAs and what they issue, with dates
 // and extensions of choice. All lies in a folder that is removed when the test program ends.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,6 +73,20 @@ export function endEntity(...names: readonly string[]): string[] {
     'authorityKeyIdentifier=keyid',
     ...(names.length === 0 ? [] : [`subjectAltName=${names.join(',')}`]),
   ];
+}
+
+/** Whether the command is there. */
+export function hasOpenssl(): boolean {
+  return spawnSync('openssl', ['version'], { stdio: 'ignore' }).status === 0;
+}
+
+/** A Pki for all of a test file. Without openssl the file ends here, and says so. */
+export function makePki(): Pki {
+  if (hasOpenssl()) return new Pki();
+  process.stderr.write(
+    `SKIPPED, NOT PROVED: all of ${process.argv[1]}: missing openssl: apt-get install openssl\n`,
+  );
+  process.exit(0);
 }
 
 export class Pki {

@@ -3,13 +3,16 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { endEntity, Pki } from '../lib/pki.ts';
+import { ExchangeType, type Payload } from '../../lib/ike/wire/message.ts';
+import { mutate, type Random } from '../fuzz/mutate.ts';
+import { endEntity, makePki } from '../lib/pki.ts';
 import { agreed, assertAgreed, assertNothingLeaked, playSeeds } from './check.ts';
+import { forge, headerIn, unseal } from './forge.ts';
 import type { Gateway } from './gateway.ts';
 import { A, B, type SiteOptions, site } from './sites.ts';
 import { ROUGH, World, type WorldOptions } from './world.ts';
 
-const pki = new Pki();
+const pki = makePki();
 const root = pki.ca('/O=Simulation/CN=Root');
 const middle = pki.ca('/O=Simulation/CN=Middle', { issuer: root });
 const [a, b] = ['a', 'b'].map((name) =>
@@ -156,6 +159,46 @@ for (const side of ['a', 'b'] as const)
     for (const gateway of [left, right]) assertNothingLeaked(gateway);
     world.assertOrdersTold();
   });
+
+test('RFC 7296 §2.15: identities, certificates and signatures of a liar are refused without a throw', () => {
+  const faults = new Set<string>();
+  playSeeds(150, (seed, told) => {
+    const { world, a, b } = sites(seed, {});
+    told(world);
+    let forged = 0;
+    world.filter = (packet) => {
+      const header = headerIn(packet);
+      if (header.exchange !== ExchangeType.IKE_AUTH || packet.from.address !== A) return true;
+      if (forged++ === 0) {
+        const payloads = unseal(a.ike, packet.data).map((payload) => lie(world.random, payload, seed % 4));
+        const as = 'initiator';
+        const data = forge(a.ike, { as, exchange: header.exchange, messageId: header.messageId, payloads });
+        world.inject({ ...packet, data });
+      }
+      return false;
+    };
+    a.endpoint.initiate('peer', 'net', world.order(a));
+    world.run(10_000);
+    assert.equal(forged > 0, true);
+    assert.equal(b.eventsOf('ike-up').length, 0, 'the liar is believed');
+    assert.deepEqual(b.failures, ['authentication']);
+    faults.add(b.eventsOf('failed')[0].report.certificate?.fault ?? 'other');
+    world.run(200_000);
+    assertNothingLeaked(b);
+  });
+  assert.ok(faults.size >= 4, `only ${[...faults]}: the lies are too much alike`);
+});
+
+/** One of the payloads that prove something, changed. */
+function lie(random: Random, payload: Payload, which: number): Payload {
+  if (payload.type === 'CERT' && which === 0) return { ...payload, data: mutate(random, payload.data) };
+  if (payload.type === 'AUTH' && which === 1) return { ...payload, data: mutate(random, payload.data) };
+  if (payload.type === 'IDi' && which === 2)
+    return { ...payload, idType: random.below(14), data: random.bytes(random.below(3000)) };
+  if (payload.type === 'CERT' && which === 3)
+    return { ...payload, data: [root.der, b.der, new Uint8Array(0)][random.below(3)] };
+  return payload;
+}
 
 test('RFC 7296 §2.15: a pre-shared key and certificates for one peer: its identity chooses', () => {
   const own = options(a);
