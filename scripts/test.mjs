@@ -14,6 +14,7 @@ const PEERS = [
   'libstrongswan-extra-plugins',
   'libstrongswan-standard-plugins',
   'openiked',
+  'openssl',
   'tshark',
   'tcpdump',
   'iperf3',

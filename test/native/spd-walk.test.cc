@@ -5,10 +5,12 @@
 
 #include "check.h"
 #include "policy/spd.h"
+#include "support.h"
 
 namespace {
 
 using ike::Address;
+using ike::NoSuite;
 using ike::OutboundSa;
 using ike::PacketInfo;
 using ike::Policy;
