@@ -10,13 +10,13 @@
 namespace {
 
 using ike::Address;
-using ike::NoSuite;
 using ike::OutboundSa;
 using ike::PacketInfo;
 using ike::Policy;
 using ike::SaSpec;
 using ike::Selector;
 using ike::Spd;
+using support::NoSuite;
 
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kIcmp = 1;
