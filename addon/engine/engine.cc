@@ -162,7 +162,10 @@ void Engine::sendIke(const IkeDatagram& datagram) {
   const bool keepalive = datagram.data.size() == 1 && datagram.data[0] == 0xff;
   std::vector<std::uint8_t> bytes(datagram.natt && !keepalive ? 4 : 0, 0);
   bytes.insert(bytes.end(), datagram.data.begin(), datagram.data.end());
-  UdpDatagram outgoing{bytes, datagram.remote, datagram.local.address};
+  UdpDatagram outgoing{.data = bytes,
+                       .remote = datagram.remote,
+                       .local = datagram.local.address,
+                       .mayFragment = true};
   bound->socket.send(sendBatch_, std::span(&outgoing, 1), 0);
   if (outgoing.error != 0) shared_.outside.count(Drop::ikeSend);
 }
@@ -196,7 +199,7 @@ Status Engine::addSa(SaSpec spec) {
   if (spec.inbound && shared_.in.with([spi](InboundCore& core) { return core.hasSpi(spi); }))
     return Failure{"ERR_IKE_EXISTS", "there is an inbound SA with this SPI already"};
   // Key schedules take their time, and packets need not wait for it.
-  std::unique_ptr<Suite> suite = Suite::create(spec.keys, !spec.inbound);
+  std::unique_ptr<Suite> suite = createSuite(spec);
   if (suite == nullptr)
     return Failure{"ERR_IKE_ALGORITHM", "the engine has no such algorithms, or a key has the wrong length"};
   // Their schedules are in the suite now.
