@@ -48,9 +48,7 @@ class InboundWork {
     InboundSa::Run run;
   };
 
-  std::span<Part> open() noexcept {
-    return std::span(parts_).subspan(finished_, partCount_ - finished_);
-  }
+  std::span<Part> open() noexcept { return std::span(parts_).subspan(finished_, partCount_ - finished_); }
 
   std::vector<Part> parts_;
   std::size_t partCount_ = 0;

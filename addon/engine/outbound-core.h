@@ -24,7 +24,8 @@
 namespace ike {
 
 /** A worker's batch between `begin` and `finish`: packets of one SA after packets of another, and those of a
- * bundle once more with the AH SA around it. It owns the SAs meanwhile, so that one that is deleted ends, with its keys, when the last batch with it does. */
+ * bundle once more with the AH SA around it. It owns the SAs meanwhile, so that one that is deleted ends,
+ * with its keys, when the last batch with it does. */
 class OutboundWork {
  public:
   /** `runs`: of packets of one SA, how many there may be. */
