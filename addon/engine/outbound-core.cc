@@ -34,6 +34,8 @@ Status OutboundCore::addSa(SaSpec spec, std::unique_ptr<Suite> suite) {
   const OutboundSa* const around = find(added.outerSaId());
   if (around != nullptr && around->policyId() == added.policyId()) spd_.detach(*around);
   sas_.emplace(id, std::move(sa));
+  // What serves no policy only goes around others.
+  if (added.policyId() == 0) return std::nullopt;
   spd_.attach(added);
   releaseHeldFor(added);
   return std::nullopt;
@@ -204,9 +206,10 @@ void OutboundWork::line(Lane& lane) noexcept {
 }
 
 void OutboundCore::beginRun(OutboundSa& sa, std::span<Packet*> run, OutboundWork& work) {
-  beginPart(work, sa, run);
-  if (sa.outerSaId() != 0) [[unlikely]]
-    beginAround(work, sa, run);
+  if (sa.outerSaId() == 0) [[likely]]
+    beginPart(work, sa, run);
+  else
+    beginBundle(work, sa, run);
   for (Packet* const packet : run) {
     packet->local = sa.local().address;
     packet->remote = sa.remote();
@@ -214,25 +217,26 @@ void OutboundCore::beginRun(OutboundSa& sa, std::span<Packet*> run, OutboundWork
   }
 }
 
-void OutboundCore::beginPart(OutboundWork& work, OutboundSa& sa, std::span<Packet*> run) noexcept {
+OutboundWork::Part& OutboundCore::beginPart(OutboundWork& work, OutboundSa& sa,
+                                            std::span<Packet*> run) noexcept {
   OutboundWork::Part& part = work.parts_[work.partCount_++];
   part.sa = sa.shared_from_this();
   part.wrapped = false;
   sa.begin(run, part.run);
   // What was held has its order by itself.
   if (ordered_ && &work != &alone_) work.line(lanes_[sa.id() % kLanes]);
+  return part;
 }
 
 /** AH only needs to know where ESP will lie, so that both begin under one lock. */
-void OutboundCore::beginAround(OutboundWork& work, const OutboundSa& sa, std::span<Packet*> run) noexcept {
+void OutboundCore::beginBundle(OutboundWork& work, OutboundSa& sa, std::span<Packet*> run) noexcept {
   OutboundSa* const around = find(sa.outerSaId());
-  const bool fits = around != nullptr && around->protocol() == Protocol::ah && around->outerSaId() == 0;
-  if (fits) {
-    work.parts_[work.partCount_ - 1].wrapped = true;
-    return beginPart(work, *around, run);
+  if (around == nullptr || around->protocol() != Protocol::ah || around->outerSaId() != 0) {
+    for (Packet* const packet : run) packet->drop = Drop::outerSa;
+    return;
   }
-  for (Packet* const packet : run)
-    if (packet->drop == Drop::none) packet->drop = Drop::outerSa;
+  beginPart(work, sa, run).wrapped = true;
+  beginPart(work, *around, run);
 }
 
 Tally OutboundCore::finish(OutboundWork& work, std::int64_t nowNs) noexcept {

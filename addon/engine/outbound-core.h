@@ -120,8 +120,8 @@ class OutboundCore {
   void hold(Policy& policy, const Packet& packet, std::int64_t nowNs);
   void dropHeld(Policy& policy, Drop drop) noexcept;
   void beginRun(OutboundSa& sa, std::span<Packet*> run, OutboundWork& work);
-  void beginPart(OutboundWork& work, OutboundSa& sa, std::span<Packet*> run) noexcept;
-  void beginAround(OutboundWork& work, const OutboundSa& sa, std::span<Packet*> run) noexcept;
+  OutboundWork::Part& beginPart(OutboundWork& work, OutboundSa& sa, std::span<Packet*> run) noexcept;
+  void beginBundle(OutboundWork& work, OutboundSa& sa, std::span<Packet*> run) noexcept;
   void finishParts(OutboundWork& work, std::int64_t nowNs) noexcept;
   void finishRun(OutboundSa& sa, OutboundSa::Run& run, std::int64_t nowNs) noexcept;
   void finishBundle(OutboundWork::Part& inner, OutboundWork::Part& outer, std::int64_t nowNs) noexcept;

@@ -16,8 +16,8 @@ constexpr std::uint32_t kEspOut = 1;
 constexpr std::uint32_t kAhOut = 2;
 constexpr std::uint32_t kEspIn = 3;
 constexpr std::uint32_t kAhIn = 4;
-/** Of an SA that AH goes around: no policy of the tests. */
-constexpr std::uint32_t kNoPolicy = 99;
+/** Of an AH SA that only goes around others. */
+constexpr std::uint32_t kNoPolicy = 0;
 
 /** Between fd01::1 and fd02::1, as the inner packets of IPv6 are. */
 ike::Endpoint v6End(std::uint8_t network) {
