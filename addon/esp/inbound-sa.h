@@ -53,6 +53,11 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
   /** Undoes `takeMapping` when its event could not be delivered. */
   void restoreMapping() noexcept { mappingDue_ = true; }
 
+  /** Whether the packet came as this SA's come: its protocol, and in UDP or not. */
+  bool carries(const Packet& packet) const noexcept {
+    return packet.ah == (protocol_ == Protocol::ah) && (packet.outerBytes == 0) == udpEncapsulation_;
+  }
+  Protocol protocol() const noexcept { return protocol_; }
   std::uint32_t id() const noexcept { return id_; }
   std::uint32_t spi() const noexcept { return spi_; }
   const SaCounters& counters() const noexcept { return counters_; }

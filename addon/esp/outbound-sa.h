@@ -56,6 +56,8 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   std::uint32_t outerSaId() const noexcept { return outerSaId_; }
   bool udpEncapsulation() const noexcept { return udpEncapsulation_; }
   Protocol protocol() const noexcept { return protocol_; }
+  /** The length that inner packets are padded to; 0: none. */
+  std::size_t tfcBytes() const noexcept { return tfcBytes_; }
   const Endpoint& local() const noexcept { return local_; }
   const Endpoint& remote() const noexcept { return remote_; }
   const SaCounters& counters() const noexcept { return counters_; }
