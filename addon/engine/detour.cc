@@ -12,10 +12,6 @@ constexpr int kSendWaits = 3;
 
 bool isV6(std::span<const std::uint8_t> packet) noexcept { return packet[0] >> 4 == 6; }
 
-Address destinationOf(std::span<const std::uint8_t> packet) noexcept {
-  return isV6(packet) ? Address::from(packet.subspan(24, 16)) : Address::from(packet.subspan(16, 4));
-}
-
 }  // namespace
 
 void Detour::take(std::span<Packet> packets, std::int64_t nowNs) noexcept {

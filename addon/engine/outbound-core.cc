@@ -33,7 +33,12 @@ Status OutboundCore::addSa(SaSpec spec, std::unique_ptr<Suite> suite) {
   const std::uint32_t id = spec.id;
   auto sa = std::make_shared<OutboundSa>(std::move(spec), std::move(suite));
   OutboundSa& added = *sa;
+  // Where it stands for the same traffic, what is around ESP must never carry it without ESP.
+  const OutboundSa* const around = find(added.outerSaId());
+  if (around != nullptr && around->policyId() == added.policyId()) spd_.detach(*around);
   sas_.emplace(id, std::move(sa));
+  // What serves no policy only goes around others.
+  if (added.policyId() == 0) return std::nullopt;
   spd_.attach(added);
   releaseHeldFor(added);
   return std::nullopt;
@@ -76,6 +81,7 @@ void OutboundCore::clear() noexcept {
   sas_.clear();
   released_.clear();
   leaving_.clear();
+  alone_.done();
   heldBytes_ = 0;
 }
 
@@ -92,7 +98,7 @@ void OutboundCore::releaseHeldFor(const OutboundSa& sa) {
     for (std::vector<std::uint8_t>& packet : policy->held) {
       const std::optional<PacketInfo> info = parsePacket(heldPacket(packet));
       if (info && sa.matches(*info))
-        released_.push_back({sa.id(), std::move(packet)});
+        release(sa, std::move(packet));
       else
         still.push_back(std::move(packet));
     }
@@ -112,6 +118,10 @@ void OutboundCore::dropHeld(Policy& policy, Drop drop) noexcept {
 }
 
 void OutboundCore::tick(std::int64_t nowNs) noexcept {
+  if (nowNs - minuteNs_ >= PathMtu::kAskNs) {
+    minuteNs_ = nowNs;
+    minutes_++;
+  }
   for (Policy* const policy : acquiring_)
     if (policy->acquiredNs != 0 && nowNs - policy->acquiredNs > kHoldNs) dropHeld(*policy, Drop::heldExpired);
   std::erase_if(acquiring_, [](const Policy* policy) { return policy->idle(); });
@@ -159,6 +169,8 @@ std::size_t OutboundCore::begin(std::span<Packet> packets, OutboundWork& work, s
 
 std::size_t OutboundCore::fit(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs) {
   if (paths_ == nullptr) return packets.size();
+  // Changes with any path, and once a minute.
+  const std::uint32_t stamp = static_cast<std::uint32_t>(paths_->version()) + minutes_;
   OutboundSa* last = nullptr;
   std::size_t limit = 0;
   for (std::size_t i = 0; i < packets.size(); i++) {
@@ -166,7 +178,12 @@ std::size_t OutboundCore::fit(std::span<Packet> packets, std::span<OutboundSa*> 
     if (sa == nullptr) continue;
     Packet& packet = packets[i];
     // In transport mode each packet has its own header in front.
-    if (sa != last || sa->mode() == Mode::transport) limit = limitBytes(*sa, packet, nowNs);
+    if (sa != last) [[likely]] {
+      const PathFit& known = sa->pathFit();
+      limit = known.stamp == stamp ? known.bytes : limitBytes(*sa, packet, nowNs, stamp);
+    } else if (sa->mode() == Mode::transport) {
+      limit = limitBytes(*sa, packet, nowNs, 0);
+    }
     last = sa;
     if (packet.lengthBytes > limit) [[unlikely]] {
       if (fitOne(*sa, packet, limit)) continue;
@@ -180,7 +197,8 @@ std::size_t OutboundCore::fit(std::span<Packet> packets, std::span<OutboundSa*> 
   return packets.size();
 }
 
-std::size_t OutboundCore::limitBytes(OutboundSa& sa, const Packet& packet, std::int64_t nowNs) {
+std::size_t OutboundCore::limitBytes(OutboundSa& sa, const Packet& packet, std::int64_t nowNs,
+                                     std::uint32_t stamp) {
   Wrapping wrapping = sa.wrapping();
   if (sa.outerSaId() != 0)
     if (const OutboundSa* const around = find(sa.outerSaId())) wrapping.outerAhIcvBytes = around->icvBytes();
@@ -189,6 +207,9 @@ std::size_t OutboundCore::limitBytes(OutboundSa& sa, const Packet& packet, std::
   const std::size_t limit =
       sa.pathLimit().innerBytes(*paths_, sa.remote().address, wrapping, nowNs, keeps ? map.headerBytes : 0);
   sa.limitPadding(limit);
+  // In transport mode each packet has its own; without its AH SA a bundle's is not known.
+  const bool lasts = sa.mode() == Mode::tunnel && (sa.outerSaId() == 0 || wrapping.outerAhIcvBytes != 0);
+  sa.setPathFit({lasts ? stamp : 0, static_cast<std::uint32_t>(limit)});
   return limit;
 }
 
@@ -208,7 +229,7 @@ bool OutboundCore::fitOne(const OutboundSa& sa, Packet& packet, std::size_t limi
 
 bool OutboundCore::cutReleased(OutboundSa& sa, const Released& held, Packet& packet, std::int64_t nowNs) {
   if (paths_ == nullptr) return false;
-  const std::size_t limit = limitBytes(sa, packet, nowNs);
+  const std::size_t limit = limitBytes(sa, packet, nowNs, 0);
   if (clampsMss_) clampMss(packet.bytes(), limit);
   if (packet.lengthBytes <= limit || fitOne(sa, packet, limit) || packet.drop != Drop::none) return false;
   std::optional<Fragmenter> fragmenter = Fragmenter::open(packet.bytes(), limit);
@@ -223,7 +244,7 @@ bool OutboundCore::cutReleased(OutboundSa& sa, const Released& held, Packet& pac
     std::vector<std::uint8_t> slot(kHeadroom + lengthBytes + kTailroom);
     std::copy_n(room.begin(), lengthBytes, slot.begin() + kHeadroom);
     heldBytes_ += lengthBytes;
-    pieces.push_back({held.saId, std::move(slot)});
+    pieces.push_back({held.saId, lengthBytes, std::move(slot)});
   }
   released_.insert(released_.begin(), std::make_move_iterator(pieces.begin()),
                    std::make_move_iterator(pieces.end()));
@@ -287,21 +308,83 @@ void OutboundWork::line(Lane& lane) noexcept {
 }
 
 void OutboundCore::beginRun(OutboundSa& sa, std::span<Packet*> run, OutboundWork& work) {
-  OutboundWork::Part& part = work.parts_[work.partCount_++];
-  part.sa = sa.shared_from_this();
-  sa.begin(run, part.run);
+  if (sa.outerSaId() == 0) [[likely]]
+    beginPart(work, sa, run);
+  else
+    beginBundle(work, sa, run);
   for (Packet* const packet : run) {
     packet->local = sa.local().address;
     packet->remote = sa.remote();
     if (packet->drop != Drop::none) count(packet->drop);
   }
-  if (ordered_) work.line(lanes_[sa.id() % kLanes]);
+}
+
+OutboundWork::Part& OutboundCore::beginPart(OutboundWork& work, OutboundSa& sa,
+                                            std::span<Packet*> run) noexcept {
+  OutboundWork::Part& part = work.parts_[work.partCount_++];
+  part.sa = sa.shared_from_this();
+  part.wrapped = false;
+  sa.begin(run, part.run);
+  // What was held has its order by itself.
+  if (ordered_ && &work != &alone_) work.line(lanes_[sa.id() % kLanes]);
+  return part;
+}
+
+/** AH only needs to know where ESP will lie, so that both begin under one lock. */
+void OutboundCore::beginBundle(OutboundWork& work, OutboundSa& sa, std::span<Packet*> run) noexcept {
+  OutboundSa* const around = find(sa.outerSaId());
+  if (around == nullptr || around->protocol() != Protocol::ah || around->outerSaId() != 0) {
+    for (Packet* const packet : run) packet->drop = Drop::outerSa;
+    return;
+  }
+  beginPart(work, sa, run).wrapped = true;
+  beginPart(work, *around, run);
 }
 
 Tally OutboundCore::finish(OutboundWork& work, std::int64_t nowNs) noexcept {
   const Tally before = Tally::of(stats_);
-  for (OutboundWork::Part& part : work.used()) finishRun(*part.sa, part.run, nowNs);
+  finishParts(work, nowNs);
   return work.begun_ + (Tally::of(stats_) - before);
+}
+
+void OutboundCore::finishParts(OutboundWork& work, std::int64_t nowNs) noexcept {
+  const std::span<OutboundWork::Part> parts = work.used();
+  for (std::size_t i = 0; i < parts.size(); i++) {
+    if (parts[i].wrapped) [[unlikely]] {
+      finishBundle(parts[i], parts[i + 1], nowNs);
+      i++;
+    } else {
+      finishRun(*parts[i].sa, parts[i].run, nowNs);
+    }
+  }
+}
+
+/** Each SA counts what it did; together they have sent what left the outer one. */
+void OutboundCore::finishBundle(OutboundWork::Part& inner, OutboundWork::Part& outer,
+                                std::int64_t nowNs) noexcept {
+  const auto finishWhole = [&](OutboundWork::Part& part) {
+    OutboundSa::Run& run = part.run;
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < run.count; i++) {
+      if (run.packets[i]->drop != Drop::none) continue;
+      run.packets[kept] = run.packets[i];
+      run.jobs[kept] = run.jobs[i];
+      run.innerBytes[kept++] = run.innerBytes[i];
+    }
+    run.count = kept;
+    part.sa->finish(run, nowNs);
+    for (const Packet* const packet : std::span(run.packets).first(run.count))
+      if (packet->drop != Drop::none) count(packet->drop);
+    tellExpiry(*part.sa);
+  };
+  // What the other one refused is counted already.
+  finishWhole(inner);
+  finishWhole(outer);
+  for (std::size_t i = 0; i < inner.run.count; i++) {
+    if (inner.run.packets[i]->drop != Drop::none) continue;
+    stats_.packets++;
+    stats_.bytes += inner.run.innerBytes[i];
+  }
 }
 
 void OutboundCore::finishRun(OutboundSa& sa, OutboundSa::Run& run, std::int64_t nowNs) noexcept {
@@ -322,6 +405,13 @@ void OutboundCore::tellExpiry(OutboundSa& sa) noexcept {
   if (!mailbox_.post(event)) sa.restoreExpiry(expiry);
 }
 
+void OutboundCore::release(const OutboundSa& sa, std::vector<std::uint8_t> slot) {
+  const std::size_t lengthBytes = heldPacket(slot).size();
+  // The padding of traffic flow was not known when it was held.
+  slot.resize(kHeadroom + std::max(lengthBytes, sa.tfcBytes()) + kTailroom);
+  released_.push_back({sa.id(), lengthBytes, std::move(slot)});
+}
+
 std::size_t OutboundCore::released(std::span<Packet> packets, std::int64_t nowNs) {
   leaving_.clear();
   leaving_.reserve(packets.size());
@@ -330,29 +420,26 @@ std::size_t OutboundCore::released(std::span<Packet> packets, std::int64_t nowNs
     leaving_.push_back(std::move(released_.front()));
     released_.pop_front();
     Released& next = leaving_.back();
-    const std::size_t lengthBytes = next.slot.size() - kHeadroom - kTailroom;
-    heldBytes_ -= lengthBytes;
+    heldBytes_ -= next.lengthBytes;
     OutboundSa* const sa = find(next.saId);
     if (sa == nullptr) {
       count(Drop::noSa);
       continue;
     }
     Packet& packet = packets[used++];
-    packet = Packet(next.slot, kHeadroom, lengthBytes);
+    packet = Packet(next.slot, kHeadroom, next.lengthBytes);
     if (cutReleased(*sa, next, packet, nowNs)) {
       used--;
       continue;
     }
+    if (packet.drop != Drop::none) continue;
     std::vector<std::uint8_t> seen;
     if (inner_ != nullptr && inner_->active()) seen.assign(packet.bytes().begin(), packet.bytes().end());
     Packet* one = &packet;
-    OutboundSa::Run run;
-    sa->begin(std::span(&one, 1), run);
-    packet.local = sa->local().address;
-    packet.remote = sa->remote();
-    if (packet.drop != Drop::none && packet.fitsBytes == 0) count(packet.drop);
-    sa->encrypt(run);
-    finishRun(*sa, run, nowNs);
+    beginRun(*sa, std::span(&one, 1), alone_);
+    alone_.encrypt();
+    finishParts(alone_, nowNs);
+    alone_.done();
     if (!seen.empty() && packet.drop == Drop::none) inner_->packet(seen);
   }
   return used;

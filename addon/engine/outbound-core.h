@@ -25,13 +25,15 @@
 
 namespace ike {
 
-/** A worker's batch between `begin` and `finish`: packets of one SA after packets of another. It owns the SAs
- * meanwhile, so that one that is deleted ends, with its keys, when the last batch with it does. */
+/** A worker's batch between `begin` and `finish`: packets of one SA after packets of another, and those of a
+ * bundle once more with the AH SA around it. It owns the SAs meanwhile, so that one that is deleted ends,
+ * with its keys, when the last batch with it does. */
 class OutboundWork {
  public:
-  OutboundWork() : parts_(kBatch) {}
+  /** `runs`: of packets of one SA, how many there may be. */
+  explicit OutboundWork(std::size_t runs = kBatch) : parts_(2 * runs) {}
 
-  /** Touches nothing that others do. */
+  /** Touches nothing that others do. What AH authenticates was encrypted before. */
   void encrypt() noexcept {
     for (Part& part : used()) part.sa->encrypt(part.run);
   }
@@ -51,6 +53,8 @@ class OutboundWork {
   struct Part {
     std::shared_ptr<OutboundSa> sa;
     OutboundSa::Run run;
+    /** Of a bundle: the part behind this one is AH around its packets. */
+    bool wrapped = false;
   };
   struct Place {
     Lane* lane;
@@ -63,7 +67,7 @@ class OutboundWork {
 
   std::vector<Part> parts_;
   std::size_t partCount_ = 0;
-  std::array<Place, kBatch> places_;
+  std::array<Place, kLanes> places_;
   std::size_t placeCount_ = 0;
   /** Of `begin`. */
   Tally begun_;
@@ -118,6 +122,7 @@ class OutboundCore {
  private:
   struct Released {
     std::uint32_t saId;
+    std::size_t lengthBytes;
     /** With room for ESP before and after the packet. */
     std::vector<std::uint8_t> slot;
   };
@@ -129,17 +134,23 @@ class OutboundCore {
   /** The SAs' paths: what does not fit gets a `drop`, or ends the batch. How many packets there are until
    * there. */
   std::size_t fit(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs);
-  std::size_t limitBytes(OutboundSa& sa, const Packet& packet, std::int64_t nowNs);
+  /** With a `stamp` it is kept while that is the same. */
+  std::size_t limitBytes(OutboundSa& sa, const Packet& packet, std::int64_t nowNs, std::uint32_t stamp);
   /** Whether it may be taken; else it is dropped, or to be cut (no `drop`). */
   bool fitOne(const OutboundSa& sa, Packet& packet, std::size_t limitBytes) noexcept;
   /** Whether the packet became several that come next, or was dropped. */
   bool cutReleased(OutboundSa& sa, const Released& held, Packet& packet, std::int64_t nowNs);
   void countUncarried(Packet& packet) noexcept;
   void releaseHeldFor(const OutboundSa& sa);
+  void release(const OutboundSa& sa, std::vector<std::uint8_t> slot);
   void hold(Policy& policy, const Packet& packet, std::int64_t nowNs);
   void dropHeld(Policy& policy, Drop drop) noexcept;
   void beginRun(OutboundSa& sa, std::span<Packet*> run, OutboundWork& work);
+  OutboundWork::Part& beginPart(OutboundWork& work, OutboundSa& sa, std::span<Packet*> run) noexcept;
+  void beginBundle(OutboundWork& work, OutboundSa& sa, std::span<Packet*> run) noexcept;
+  void finishParts(OutboundWork& work, std::int64_t nowNs) noexcept;
   void finishRun(OutboundSa& sa, OutboundSa::Run& run, std::int64_t nowNs) noexcept;
+  void finishBundle(OutboundWork::Part& inner, OutboundWork::Part& outer, std::int64_t nowNs) noexcept;
   void tellExpiry(OutboundSa& sa) noexcept;
 
   Mailbox& mailbox_;
@@ -153,8 +164,12 @@ class OutboundCore {
   std::vector<Policy*> acquiring_;
   std::deque<Released> released_;
   std::vector<Released> leaving_;
+  /** Of `released`. */
+  OutboundWork alone_{1};
   DirectionStats stats_;
   PathMtu* paths_ = nullptr;
+  std::int64_t minuteNs_ = 0;
+  std::uint32_t minutes_ = 0;
   bool clampsMss_ = false;
   bool bypassesV4_ = false;
   bool bypassesV6_ = false;

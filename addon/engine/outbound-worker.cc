@@ -2,22 +2,39 @@
 // counting.
 #include "engine/outbound-worker.h"
 
+#include <openssl/rand.h>
+
 #include <cerrno>
 
+#include "net/checksum.h"
 #include "path/fragmenter.h"
 
 namespace ike {
 namespace {
 
 constexpr int kSendWaits = 3;
+constexpr std::uint8_t kDontFragment = 0x40;
 /** How often the device is read before others have their turn. */
 constexpr std::size_t kReads = 256;
+
+/** Of an outer IPv4 header. AH covers the identification that the kernel would have to choose. */
+void allowFragments(std::span<std::uint8_t> packet) noexcept {
+  if ((packet[6] & kDontFragment) == 0 || packet[9] == kProtocolAh) return;
+  packet[6] = static_cast<std::uint8_t>(packet[6] & ~kDontFragment);
+  sealIpv4Header(packet.first(static_cast<std::size_t>(packet[0] & 0x0f) * 4));
+}
+
+/** Of fragments (RFC 7739 §3: not to be foretold from those before it). */
+std::uint32_t nextIdentification() noexcept {
+  std::uint32_t value = 0;
+  RAND_bytes(reinterpret_cast<unsigned char*>(&value), sizeof value);
+  return value;
+}
 
 }  // namespace
 
 Outcome<std::unique_ptr<OutboundWorker>> OutboundWorker::start(std::size_t index, Shared& shared,
-                                                               const Tun& tun,
-                                                               std::span<const BoundSocket> sockets,
+                                                               const Tun& tun, const Sockets& sockets,
                                                                std::int64_t busyPollNs) {
   std::unique_ptr<OutboundWorker> worker(new OutboundWorker(index, shared, tun, sockets));
   const int fds[] = {tun.fd(index)};
@@ -152,8 +169,13 @@ void OutboundWorker::sendReleased() noexcept {
 void OutboundWorker::send(std::span<Packet> packets) noexcept {
   std::size_t count = 0;
   const BoundSocket* bound = nullptr;
+  bool bare = false;
   for (Packet& packet : packets) {
     if (packet.drop != Drop::none) continue;
+    if (packet.outerBytes != 0) {
+      bare = true;
+      continue;
+    }
     const BoundSocket* const wanted = socketFor(sockets_, true, packet.local, packet.remote.address.family());
     if (wanted == nullptr) {
       drop(Drop::send);
@@ -168,10 +190,66 @@ void OutboundWorker::send(std::span<Packet> packets) noexcept {
                            .remote = packet.remote,
                            .local = packet.local,
                            .error = 0,
-                           .segmentBytes = 0};
-    datagrams_[count - 1].mayFragment = packet.mayFragment;
+                           .segmentBytes = 0,
+                           .tos = packet.tos,
+                           .mayFragment = packet.mayFragment};
   }
   if (count > 0) sendOn(*bound, std::span(datagrams_).first(count));
+  if (bare) sendRaw(packets);
+}
+
+/** Those of the batch that are whole IP packets. An SA's packets are all so or none. */
+void OutboundWorker::sendRaw(std::span<Packet> packets) noexcept {
+  std::size_t count = 0;
+  const RawSocket* socket = nullptr;
+  const auto flush = [&] {
+    if (count > 0) sendRawOn(*socket, std::span(rawDatagrams_).first(count));
+    count = 0;
+  };
+  for (const Packet& packet : packets) {
+    if (packet.drop != Drop::none || packet.outerBytes == 0) continue;
+    const RawSocket* const wanted = rawSocketFor(raw_, packet.local);
+    if (wanted == nullptr) {
+      drop(Drop::send);
+      continue;
+    }
+    if (wanted != socket) flush();
+    socket = wanted;
+    if (packet.mayFragment && packet.remote.address.isV6()) {
+      flush();
+      sendRawCut(*wanted, packet);
+      continue;
+    }
+    if (packet.mayFragment) allowFragments(packet.bytes());
+    rawDatagrams_[count++] = {.data = packet.bytes(), .error = 0};
+  }
+  flush();
+}
+
+void OutboundWorker::sendRawOn(const RawSocket& socket, std::span<RawDatagram> datagrams) noexcept {
+  if (shared_.outer.active())
+    for (const RawDatagram& datagram : datagrams) shared_.outer.packet(datagram.data);
+  socket.send(rawBatch_, datagrams, kSendWaits);
+  for (const RawDatagram& datagram : datagrams)
+    if (datagram.error != 0) refused(datagram.error, destinationOf(datagram.data));
+}
+
+/** The kernel fragments no IPv6 of raw sockets. */
+void OutboundWorker::sendRawCut(const RawSocket& socket, const Packet& packet) noexcept {
+  const std::size_t mtuBytes =
+      shared_.paths ? shared_.paths->to(packet.remote.address, steadyNs()) : kMinIpv6PathBytes;
+  std::optional<Fragmenter> fragmenter = Fragmenter::open(packet.bytes(), mtuBytes, nextIdentification());
+  if (packet.lengthBytes <= mtuBytes || !fragmenter) {
+    RawDatagram whole{.data = packet.bytes(), .error = 0};
+    return sendRawOn(socket, std::span(&whole, 1));
+  }
+  std::array<std::uint8_t, 2 * kMinIpv6PathBytes> room;
+  while (!fragmenter->done()) {
+    const std::size_t lengthBytes = fragmenter->next(room);
+    if (lengthBytes == 0) return drop(Drop::tooBig);
+    RawDatagram piece{.data = std::span(room).first(lengthBytes), .error = 0};
+    sendRawOn(socket, std::span(&piece, 1));
+  }
 }
 
 void OutboundWorker::sendOn(const BoundSocket& bound, std::span<UdpDatagram> datagrams) noexcept {

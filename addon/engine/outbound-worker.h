@@ -1,6 +1,6 @@
 // A thread of what leaves: its queue of the TUN device -> whole packets of the kernel cut into packets of the
-// tunnel -> outbound core, under its lock -> encryption, beside the other threads -> sockets, equal lengths
-// together, each SA's packets in the order of their numbers.
+// tunnel -> outbound core, under its lock -> encryption, beside the other threads -> sockets, in UDP equal
+// lengths together, each SA's packets in the order of their numbers.
 #pragma once
 
 #include <array>
@@ -20,10 +20,10 @@ namespace ike {
 
 class OutboundWorker {
  public:
-  /** Starts the thread. What it is given must stay as it is until it is destroyed. `sockets` may be empty. */
+  /** Starts the thread. What it is given must stay as it is until it is destroyed. There may be no sockets.
+   */
   static Outcome<std::unique_ptr<OutboundWorker>> start(std::size_t index, Shared& shared, const Tun& tun,
-                                                        std::span<const BoundSocket> sockets,
-                                                        std::int64_t busyPollNs);
+                                                        const Sockets& sockets, std::int64_t busyPollNs);
   ~OutboundWorker() { loop_.stop(); }
 
   /** Held packets may go. */
@@ -32,11 +32,12 @@ class OutboundWorker {
  private:
   friend class Loop;
 
-  OutboundWorker(std::size_t index, Shared& shared, const Tun& tun, std::span<const BoundSocket> sockets)
+  OutboundWorker(std::size_t index, Shared& shared, const Tun& tun, const Sockets& sockets)
       : index_(index),
         shared_(shared),
         tun_(tun),
-        sockets_(sockets),
+        sockets_(sockets.udp),
+        raw_(sockets.raw),
         counters_(shared.outCounters[index]),
         detour_(shared, tun) {}
 
@@ -54,6 +55,9 @@ class OutboundWorker {
   void captureInner(std::span<const Packet> packets) noexcept;
   void sendReleased() noexcept;
   void send(std::span<Packet> packets) noexcept;
+  void sendRaw(std::span<Packet> packets) noexcept;
+  void sendRawCut(const RawSocket& socket, const Packet& packet) noexcept;
+  void sendRawOn(const RawSocket& socket, std::span<RawDatagram> datagrams) noexcept;
   void sendOn(const BoundSocket& bound, std::span<UdpDatagram> datagrams) noexcept;
   void drop(Drop cause) noexcept;
 
@@ -61,16 +65,19 @@ class OutboundWorker {
   Shared& shared_;
   const Tun& tun_;
   std::span<const BoundSocket> sockets_;
+  std::span<const RawSocket> raw_;
   /** What is read, and what that is cut into. */
   Slots slots_;
   Slots segments_;
   UdpBatch batch_;
+  RawBatch rawBatch_;
   OutboundWork work_;
   WorkerCounters& counters_;
   std::array<Packet, kBatch> packets_;
   std::array<Packet, kBatch> segmentPackets_;
   std::array<Packet, kBatch> releasedPackets_;
   std::array<UdpDatagram, kBatch> datagrams_;
+  std::array<RawDatagram, kBatch> rawDatagrams_;
   Detour detour_;
   /** What a packet that is too long is cut into; made when the first one comes. */
   std::unique_ptr<Slots> fragments_;
