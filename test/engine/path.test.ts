@@ -27,12 +27,16 @@ const ASK = `const s = require('node:dgram').createSocket('udp4'); const b = req
   s.on('message', (m) => { console.log(m.equals(b) ? 'same' : 'other'); process.exit(); });
   s.bind(0, '10.1.0.1', () => { s.send(b, 7100, '10.2.0.1'); setTimeout(() => process.exit(1), 5000); });`;
 
-for (const { workers, offloads, over } of [
-  { workers: 1, offloads: 'on', over: 'IPv4' },
-  { workers: 2, offloads: 'off', over: 'IPv4' },
-  { workers: 2, offloads: 'on', over: 'IPv6' },
+for (const { workers, offloads, over, udp } of [
+  { workers: 1, offloads: 'on', over: 'IPv4', udp: true },
+  { workers: 2, offloads: 'off', over: 'IPv4', udp: true },
+  { workers: 2, offloads: 'on', over: 'IPv6', udp: true },
+  { workers: 1, offloads: 'on', over: 'IPv4', udp: false },
+  { workers: 2, offloads: 'on', over: 'IPv6', udp: false },
 ] as const)
-  describe(`a narrow path over ${over}, ${workers} workers, offloads ${offloads}`, { skip }, () => {
+  describe(`a narrow path over ${udp ? 'UDP and ' : ''}${over}, ${workers} workers, offloads ${offloads}`, {
+    skip,
+  }, () => {
     const sides = over === 'IPv4' ? OVER_V4 : OVER_V6;
     let lab: Lab;
     let a: string;
@@ -99,7 +103,8 @@ for (const { workers, offloads, over } of [
             remoteTs: sides[1 - self].inner,
           };
           await hosts[self].call('addPolicy', policy);
-          for (const sa of sas[self].reverse()) await hosts[self].call('addSa', sa);
+          for (const sa of sas[self].reverse())
+            await hosts[self].call('addSa', { ...sa, udpEncapsulation: udp });
         }
         await work();
       } finally {
