@@ -1,15 +1,24 @@
-// ESP in tunnel mode (RFC 4303) over the `Crypto` interface, without sockets, clocks or tables: one sender for an outbound SA,
-// one receiver for an inbound one.
-// Out: padding and trailer, the next sequence number, IV, encryption, check value.
-// In: lengths, replay check, check value, decryption, window update, padding, inner version, selectors.
+// ESP (RFC 4303) over the `Crypto` interface, without sockets, clocks or tables: one sender for an outbound SA, one receiver for an
+// inbound one.
+// Out: what of the packet travels (payloadOf), padding and trailer, the next sequence number, IV, encryption, check value.
+// In: lengths, replay check, check value, decryption, window update, padding, the inner packet taken out or rebuilt, selectors.
 
 import { concat, equalConstantTime, readUint32, uint32, uint64 } from '../bytes.ts';
+import type { EncryptionAlgorithm } from '../crypto/algorithms.ts';
 import type { Crypto } from '../crypto/provider.ts';
 import type { EspParameters, SaSuite } from './data-plane.ts';
 import { type InnerPacket, readPacket } from './packet.ts';
 import { matchesSelectors } from './policy-table.ts';
 import { MAX_EXTENDED_SEQUENCE, MAX_SEQUENCE, ReplayWindow } from './replay-window.ts';
-import { copySa, wipeSa } from './spi-table.ts';
+import { copySa, suiteIsSound, wipeSa } from './sa-check.ts';
+import type { Wear } from './sa-use.ts';
+import {
+  type OuterAddresses,
+  rebuildPacket,
+  type TransportPayload,
+  type TransportRefusal,
+  takePayload,
+} from './transport-mode.ts';
 
 const NEXT_IPV4 = 4;
 const NEXT_IPV6 = 41;
@@ -18,12 +27,29 @@ const HEADER_BYTES = 8;
 const TRAILER_BYTES = 2;
 /** The share of the sequence numbers that is used before a successor is asked for. */
 const SOFT_SHARE = 15 / 16;
+/** Packets in a row that fail the integrity check before one of them is tried with later upper halves (RFC 4303 Appendix A3.1). */
+const RESYNC_AFTER = 256;
+/** How many upper halves are tried then: a flood of forgeries costs a sixteenth more. */
+const RESYNC_TRIES = 16;
 const NOTHING = new Uint8Array(0);
 
-/** Whether packets can be protected so: by every AEAD alone, and by every other cipher with an integrity algorithm (RFC 8221 §4). */
-export function espCarries({ protocol, mode, encryption, integrity }: SaSuite): boolean {
-  if (protocol !== 'esp' || mode !== 'tunnel' || encryption === undefined) return false;
-  return encryption.icvBytes > 0 !== (integrity !== undefined);
+/** Whether packets can be protected so. */
+export function espCarries(suite: SaSuite): boolean {
+  return suite.protocol === 'esp' && suiteIsSound(suite);
+}
+
+/** What of a packet travels in an SA of this mode: all of it, or what is behind its IP header (RFC 4303 §3.1). */
+export function payloadOf(
+  mode: EspParameters['mode'],
+  packet: Uint8Array,
+  inner: InnerPacket,
+): TransportPayload | TransportRefusal {
+  if (mode === 'transport') return takePayload(packet, inner);
+  // What follows the packet that the header announces is no part of it.
+  return {
+    payload: packet.subarray(0, inner.lengthBytes),
+    nextHeader: inner.version === 4 ? NEXT_IPV4 : NEXT_IPV6,
+  };
 }
 
 /** The first half of an outbound SA's work. */
@@ -54,28 +80,28 @@ export class EspSender {
   }
 
   /** `soft`: few numbers are left. `hard`: none is (RFC 4303 §3.3.3: the counter never cycles). */
-  get wear(): 'none' | 'soft' | 'hard' {
+  get wear(): Wear {
     if (this.#sequence >= this.#lastSequence) return 'hard';
     return this.#sequence >= this.#lastSequence * SOFT_SHARE ? 'soft' : 'none';
   }
 
-  /** The length of the ESP packet that an inner packet of `innerBytes` becomes. */
-  sealedBytes(innerBytes: number): number {
+  /** The length of the ESP packet that a payload of `payloadBytes` becomes. */
+  sealedBytes(payloadBytes: number): number {
     const { encryption, integrity } = this.#sa;
     const icvBytes = integrity?.icvBytes ?? encryption.icvBytes;
-    return (
-      HEADER_BYTES + encryption.ivBytes + innerBytes + this.#padBytes(innerBytes) + TRAILER_BYTES + icvBytes
-    );
+    const textBytes = this.#textBytes(payloadBytes);
+    const padBytes = this.#padBytes(textBytes);
+    return HEADER_BYTES + encryption.ivBytes + textBytes + padBytes + TRAILER_BYTES + icvBytes;
   }
 
-  /** Makes the ESP packet of an inner packet; undefined when the sequence numbers are spent. */
-  seal(inner: Uint8Array, version: 4 | 6): Uint8Array | undefined {
+  /** Makes the ESP packet of a payload, see `payloadOf`; undefined when the sequence numbers are spent. */
+  seal(payload: Uint8Array, nextHeader: number): Uint8Array | undefined {
     if (this.#sequence >= this.#lastSequence) return undefined;
     const sequence = ++this.#sequence;
     const { encryption, encryptionKey, esn, spi } = this.#sa;
     const header = concat(uint32(spi), uint32(sequence % 2 ** 32));
     const high = esn ? uint32(Math.floor(sequence / 2 ** 32)) : NOTHING;
-    const plaintext = this.#withTrailer(inner, version === 4 ? NEXT_IPV4 : NEXT_IPV6);
+    const plaintext = this.#withTrailer(payload, nextHeader);
     // With a salt the counter itself is the IV: unique under the key, as RFC 4106 §3.1, RFC 3686 §3.1 and others demand.
     const iv = encryption.saltBytes > 0 ? uint64(BigInt(sequence)) : this.#random(encryption.ivBytes);
     if (encryption.icvBytes > 0) {
@@ -93,17 +119,23 @@ export class EspSender {
     wipeSa(this.#sa);
   }
 
-  /** At least 4-byte alignment of the trailer's end, more where the cipher has blocks (RFC 4303 §2.4). */
-  #padBytes(innerBytes: number): number {
-    const align = Math.max(4, this.#sa.encryption.blockBytes);
-    return (align - ((innerBytes + TRAILER_BYTES) % align)) % align;
+  /** Payload and the padding that hides how long it is: tunnel mode alone, whose inner packet says its own length (RFC 4303 §2.7). */
+  #textBytes(payloadBytes: number): number {
+    const { mode, tfcBytes = 0 } = this.#sa;
+    return mode === 'tunnel' ? Math.max(payloadBytes, tfcBytes) : payloadBytes;
   }
 
-  #withTrailer(inner: Uint8Array, nextHeader: number): Uint8Array {
-    const padBytes = this.#padBytes(inner.length);
-    const out = new Uint8Array(inner.length + padBytes + TRAILER_BYTES);
-    out.set(inner);
-    for (let i = 0; i < padBytes; i++) out[inner.length + i] = i + 1;
+  #padBytes(textBytes: number): number {
+    const align = alignBytes(this.#sa.encryption);
+    return (align - ((textBytes + TRAILER_BYTES) % align)) % align;
+  }
+
+  #withTrailer(payload: Uint8Array, nextHeader: number): Uint8Array {
+    const textBytes = this.#textBytes(payload.length);
+    const padBytes = this.#padBytes(textBytes);
+    const out = new Uint8Array(textBytes + padBytes + TRAILER_BYTES);
+    out.set(payload);
+    for (let i = 0; i < padBytes; i++) out[textBytes + i] = i + 1;
     out[out.length - 2] = padBytes;
     out[out.length - 1] = nextHeader;
     return out;
@@ -111,7 +143,7 @@ export class EspSender {
 }
 
 /** Why an inbound packet was dropped. */
-export type EspDrop = 'malformed' | 'replay' | 'integrity' | 'selector';
+export type EspDrop = 'malformed' | 'replay' | 'integrity' | 'padding' | 'next-header' | 'selector';
 
 /** What became of an inbound ESP packet. `moved`: it was authenticated and is the newest of its SA. */
 export type EspOpened =
@@ -120,11 +152,13 @@ export type EspOpened =
   | { readonly kind: 'dummy'; readonly moved: boolean }
   | { readonly kind: 'drop'; readonly cause: EspDrop; readonly moved: boolean };
 
-/** The work of an inbound SA. */
+/** The first half of an inbound SA's work. */
 export class EspReceiver {
   readonly #crypto: Crypto;
   readonly #sa: EspParameters;
   readonly #window: ReplayWindow;
+  /** Packets in a row that failed the integrity check. */
+  #failures = 0;
   #closed = false;
 
   /** Copies the keys. `seenSequence` counts as received already: 0 for a new SA. */
@@ -139,29 +173,20 @@ export class EspReceiver {
     return this.#window.top;
   }
 
-  /** Takes an ESP packet, SPI first. */
-  open(esp: Uint8Array): EspOpened {
+  /** Takes an ESP packet, SPI first. Transport mode needs the addresses that it came from and to. */
+  open(esp: Uint8Array, outer?: OuterAddresses): EspOpened {
     const { encryption, integrity } = this.#sa;
     const icvBytes = integrity?.icvBytes ?? encryption.icvBytes;
     const bodyBytes = esp.length - HEADER_BYTES - encryption.ivBytes - icvBytes;
-    if (this.#closed || bodyBytes < TRAILER_BYTES || bodyBytes % encryption.blockBytes !== 0)
+    if (this.#closed || bodyBytes < TRAILER_BYTES || bodyBytes % alignBytes(encryption) !== 0)
       return drop('malformed');
-    const sequence = this.#window.locate(readUint32(esp, 4));
+    const located = this.#window.locate(readUint32(esp, 4));
     // Cheap first: a replay costs no cryptography (RFC 4303 §3.4.3).
-    if (sequence === undefined || !this.#window.check(sequence)) return drop('replay');
-    const plaintext = this.#decrypt(esp, sequence, icvBytes);
-    if (plaintext === undefined) return drop('integrity');
-    const moved = this.#window.accept(sequence);
-    const nextHeader = plaintext[plaintext.length - 1];
-    const payload = withoutPadding(plaintext);
-    if (payload === undefined) return drop('malformed', moved);
-    if (nextHeader === NO_NEXT_HEADER) return { kind: 'dummy', moved };
-    const inner = readPacket(payload);
-    if (inner === undefined || nextHeader !== (inner.version === 4 ? NEXT_IPV4 : NEXT_IPV6))
-      return drop('malformed', moved);
-    if (!this.#admits(inner)) return drop('selector', moved);
-    // What follows the packet is traffic-flow padding (RFC 4303 §2.7).
-    return { kind: 'packet', packet: payload.subarray(0, inner.lengthBytes), moved };
+    if (located === undefined || !this.#window.check(located)) return drop('replay');
+    const authentic = this.#authenticate(esp, located, icvBytes);
+    if (authentic === undefined) return drop('integrity');
+    const { plaintext, sequence } = authentic;
+    return this.#read(plaintext, this.#window.accept(sequence), outer);
   }
 
   /** Overwrites the keys; everything is dropped afterwards. */
@@ -170,9 +195,57 @@ export class EspReceiver {
     wipeSa(this.#sa);
   }
 
-  /** RFC 4301 §5.2: what comes out of an SA must be what the SA is for. */
-  #admits(inner: InnerPacket): boolean {
-    return matchesSelectors(inner, this.#sa.remoteTs, this.#sa.localTs);
+  /** The plaintext, with the sequence number under which the check value holds. */
+  #authenticate(
+    esp: Uint8Array,
+    located: number,
+    icvBytes: number,
+  ): { readonly plaintext: Uint8Array; readonly sequence: number } | undefined {
+    const plaintext = this.#decrypt(esp, located, icvBytes);
+    if (plaintext !== undefined) {
+      this.#failures = 0;
+      return { plaintext, sequence: located };
+    }
+    this.#failures++;
+    return this.#sa.esn && this.#failures % RESYNC_AFTER === 0
+      ? this.#resynchronise(esp, located, icvBytes)
+      : undefined;
+  }
+
+  /** After the loss of 2^32 packets or more the upper half is a later one than the window says (RFC 4303 Appendix A3.2). */
+  #resynchronise(
+    esp: Uint8Array,
+    located: number,
+    icvBytes: number,
+  ): { readonly plaintext: Uint8Array; readonly sequence: number } | undefined {
+    for (let ahead = 1; ahead <= RESYNC_TRIES; ahead++) {
+      const sequence = located + ahead * 2 ** 32;
+      if (sequence > MAX_EXTENDED_SEQUENCE) return undefined;
+      const plaintext = this.#decrypt(esp, sequence, icvBytes);
+      if (plaintext === undefined) continue;
+      this.#failures = 0;
+      return { plaintext, sequence };
+    }
+    return undefined;
+  }
+
+  /** What an authentic plaintext holds. */
+  #read(plaintext: Uint8Array, moved: boolean, outer: OuterAddresses | undefined): EspOpened {
+    const nextHeader = plaintext[plaintext.length - 1];
+    const payload = withoutPadding(plaintext);
+    if (payload === undefined) return drop('padding', moved);
+    if (nextHeader === NO_NEXT_HEADER) return { kind: 'dummy', moved };
+    const tunnel = this.#sa.mode === 'tunnel';
+    if (tunnel && nextHeader !== NEXT_IPV4 && nextHeader !== NEXT_IPV6) return drop('next-header', moved);
+    const bytes = tunnel ? payload : outer && rebuildPacket(payload, nextHeader, outer);
+    const inner = bytes && readPacket(bytes);
+    if (bytes === undefined || inner === undefined) return drop('malformed', moved);
+    if (tunnel && nextHeader !== (inner.version === 4 ? NEXT_IPV4 : NEXT_IPV6))
+      return drop('next-header', moved);
+    // RFC 4301 §5.2: what comes out of an SA must be what the SA is for.
+    if (!matchesSelectors(inner, this.#sa.remoteTs, this.#sa.localTs)) return drop('selector', moved);
+    // What follows the packet is traffic-flow padding (RFC 4303 §2.7).
+    return { kind: 'packet', packet: bytes.subarray(0, inner.lengthBytes), moved };
   }
 
   #decrypt(esp: Uint8Array, sequence: number, icvBytes: number): Uint8Array | undefined {
@@ -195,6 +268,11 @@ export class EspReceiver {
     if (!equalConstantTime(expected, esp.subarray(icvAt))) return undefined;
     return this.#crypto.decrypt(encryption, encryptionKey, iv, ciphertext);
   }
+}
+
+/** The trailer ends on a 4-byte boundary at least, on one of the cipher's blocks where it has them (RFC 4303 §2.4). */
+function alignBytes({ blockBytes }: EncryptionAlgorithm): number {
+  return Math.max(4, blockBytes);
 }
 
 /** SPI and sequence number, the whole 64 bits of it where it is extended (RFC 4106 §5). */

@@ -1,5 +1,5 @@
 // A data plane that carries nothing, for tests and the simulation: it keeps what the negotiation installs, answers as a real
-// one would, and lets a test look at it and raise events by hand.
+// one would, and lets a test look at it and raise events by hand. It takes every SA that the contract gives a meaning.
 
 import type { ErrorInfo, Result } from '../errors.ts';
 import type { Endpoint } from '../net/address.ts';
@@ -12,8 +12,8 @@ import type {
   SaParameters,
   SaSuite,
 } from './data-plane.ts';
-import { espCarries } from './esp.ts';
-import { checkSa, copySa, SpiTable, wipeSa } from './spi-table.ts';
+import { checkSa, copySa, suiteIsSound, wipeSa } from './sa-check.ts';
+import { SpiTable } from './spi-table.ts';
 
 const MAX_SAS = 65536;
 const MAX_POLICIES = 65536;
@@ -73,7 +73,7 @@ export class MemoryDataPlane implements DataPlane {
   }
 
   supports(suite: SaSuite): boolean {
-    return espCarries(suite);
+    return suiteIsSound(suite);
   }
 
   onEvent(listener: (event: DataPlaneEvent) => void): void {
@@ -140,6 +140,8 @@ export class MemoryDataPlane implements DataPlane {
   #addSa(sa: SaParameters): ErrorInfo | undefined {
     const problem = checkSa(sa);
     if (problem !== undefined) return problem;
+    const bundle = this.#checkOuterSa(sa);
+    if (bundle !== undefined) return { code: 'bad-sa', message: bundle };
     if (this.#sas.has(sa.id)) return { code: 'duplicate', message: `SA ${sa.id} is there already` };
     if (this.#sas.size >= MAX_SAS) return { code: 'table-full', message: `${MAX_SAS} SAs are installed` };
     if (sa.direction === 'in' && !this.#spis.install(sa.spi, sa.id))
@@ -147,5 +149,13 @@ export class MemoryDataPlane implements DataPlane {
     this.#sas.set(sa.id, copySa(sa));
     this.#counters.set(sa.id, NO_COUNTERS);
     return undefined;
+  }
+
+  /** The AH SA around an ESP SA is there before it (RFC 2401 §4.3). */
+  #checkOuterSa({ outerSaId, direction }: SaParameters): string | undefined {
+    if (outerSaId === undefined) return undefined;
+    const outer = this.#sas.get(outerSaId);
+    const fits = outer?.protocol === 'ah' && outer.mode === 'transport' && outer.direction === direction;
+    return fits ? undefined : `SA ${outerSaId} is no AH SA in transport mode of this direction`;
   }
 }

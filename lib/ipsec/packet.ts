@@ -26,7 +26,8 @@ const HOP_BY_HOP = 0;
 const ROUTING = 43;
 const FRAGMENT = 44;
 const DESTINATION = 60;
-const MAX_EXTENSION_HEADERS = 16;
+/** RFC 8200 §4.1 knows of five, one of them twice. */
+const MAX_EXTENSION_HEADERS = 8;
 
 /** Reads the packet that `bytes` begin with; undefined when it is malformed or not whole. */
 export function readPacket(bytes: Uint8Array): InnerPacket | undefined {
@@ -50,14 +51,11 @@ function readIpv4(bytes: Uint8Array): InnerPacket | undefined {
   const fragmentOffset = uint16(bytes, 6) & 0x1fff;
   // A second fragment that starts inside the TCP header would overwrite what the first one showed (RFC 4301 §7.2).
   if (protocol === TCP && fragmentOffset === 1) return undefined;
-  return {
-    version: 4,
-    lengthBytes,
-    ...readPorts(bytes.subarray(headerBytes, lengthBytes), protocol, fragmentOffset > 0, {
-      source: bytes.slice(12, 16),
-      destination: bytes.slice(16, 20),
-    }),
-  };
+  const read = readPorts(bytes.subarray(headerBytes, lengthBytes), protocol, fragmentOffset > 0, {
+    source: bytes.slice(12, 16),
+    destination: bytes.slice(16, 20),
+  });
+  return read === undefined ? undefined : { version: 4, lengthBytes, ...read };
 }
 
 function readIpv6(bytes: Uint8Array): InnerPacket | undefined {
@@ -79,14 +77,11 @@ function readIpv6(bytes: Uint8Array): InnerPacket | undefined {
     if (offset > lengthBytes) return undefined;
     protocol = next;
   }
-  return {
-    version: 6,
-    lengthBytes,
-    ...readPorts(bytes.subarray(offset, lengthBytes), protocol, laterFragment, {
-      source: bytes.slice(8, 24),
-      destination: bytes.slice(24, 40),
-    }),
-  };
+  const read = readPorts(bytes.subarray(offset, lengthBytes), protocol, laterFragment, {
+    source: bytes.slice(8, 24),
+    destination: bytes.slice(24, 40),
+  });
+  return read === undefined ? undefined : { version: 6, lengthBytes, ...read };
 }
 
 /** The headers that are skipped. AH and ESP are next layer protocols to a selector. */
@@ -94,25 +89,31 @@ function isExtension(protocol: number): boolean {
   return protocol === HOP_BY_HOP || protocol === ROUTING || protocol === FRAGMENT || protocol === DESTINATION;
 }
 
+/** Undefined where the packet ends before what a selector has to see. */
 function readPorts(
   payload: Uint8Array,
   protocol: number,
   laterFragment: boolean,
   addresses: Pick<PacketSummary, 'source' | 'destination'>,
-): Pick<InnerPacket, 'summary' | 'ports'> {
+): Pick<InnerPacket, 'summary' | 'ports'> | undefined {
   const summary = { protocol, ...addresses, sourcePort: 0, destinationPort: 0 };
-  if (laterFragment || payload.length < 4) return { summary, ports: 'opaque' };
-  if (WITH_PORTS.has(protocol))
+  const seenBytes = laterFragment ? 0 : selectorBytes(protocol);
+  if (seenBytes === 0) return { summary, ports: 'opaque' };
+  if (payload.length < seenBytes) return undefined;
+  if (protocol !== MOBILITY && seenBytes === 4)
     return {
       summary: { ...summary, sourcePort: uint16(payload, 0), destinationPort: uint16(payload, 2) },
       ports: 'both',
     };
-  if (protocol === ICMP || protocol === ICMPV6)
-    return { summary: { ...summary, sourcePort: uint16(payload, 0) }, ports: 'sender' };
   // The type stands in the third byte of a Mobility Header and goes into the upper half of the port.
-  if (protocol === MOBILITY)
-    return { summary: { ...summary, sourcePort: payload[2] * 256 }, ports: 'sender' };
-  return { summary, ports: 'opaque' };
+  const sourcePort = protocol === MOBILITY ? payload[2] * 256 : uint16(payload, 0);
+  return { summary: { ...summary, sourcePort }, ports: 'sender' };
+}
+
+/** How much of a protocol's header holds selectors (RFC 4301 §4.4.1.1). */
+function selectorBytes(protocol: number): 0 | 2 | 4 {
+  if (WITH_PORTS.has(protocol) || protocol === MOBILITY) return 4;
+  return protocol === ICMP || protocol === ICMPV6 ? 2 : 0;
 }
 
 function uint16(bytes: Uint8Array, offset: number): number {

@@ -181,7 +181,7 @@ test('RFC 4303 §3.3.3: the sequence number never cycles: the last one is sent a
   assert.equal(sender(saParameters('aes128gcm16')).wear, 'none');
 });
 
-test('RFC 4106 §3.1: no IV comes twice under a key', () => {
+test('RFC 4106 §3.1 §10: no IV comes twice under a key', () => {
   const out = sender(saParameters('aes256gcm16'));
   const ivs = new Set(
     Array.from({ length: 3000 }, () => toHex(sealed(out.seal(sized(24), 4)).subarray(8, 16))),
@@ -207,6 +207,15 @@ test('RFC 3602 §3: the IV of CBC is drawn for each packet', () => {
   assert.deepEqual(asked, [16, 16]);
 });
 
+test('RFC 3602 §2.4: with AES-CBC text, padding and trailer fill whole blocks, and no more than they need', () => {
+  const sa = saParameters('aes256-sha256');
+  const out = sender(sa);
+  for (let length = 24; length < 60; length++) {
+    const textBytes = sealed(out.seal(sized(length), 4)).length - 8 - 16 - 16;
+    assert.equal(textBytes, Math.ceil((length + 2) / 16) * 16, `${length} bytes`);
+  }
+});
+
 test('RFC 4868 §2.3: HMAC-SHA-2 is cut to half', () => {
   for (const [suite, icvBytes] of [
     ['aes128-sha256', 16],
@@ -219,13 +228,13 @@ test('RFC 4868 §2.3: HMAC-SHA-2 is cut to half', () => {
 test('RFC 4303 §2.6: next header follows the inner version, and both must agree', () => {
   const sa = saParameters('aes128gcm16');
   const six = ipv6(17, ports(1, 2));
-  const { plaintext } = openByHand(sa, 1n, sealed(sender(sa).seal(six, 6)));
+  const { plaintext } = openByHand(sa, 1n, sealed(sender(sa).seal(six, 41)));
   assert.equal(plaintext[plaintext.length - 1], 41);
   const into = receiver(sa);
   assert.deepEqual(into.open(made(sa, 1, six, 41)), { kind: 'packet', packet: six, moved: true });
-  assertDropped(into.open(made(sa, 2, six, 4)), 'malformed', true);
-  assertDropped(into.open(made(sa, 3, sized(30), 41)), 'malformed', true);
-  assertDropped(into.open(made(sa, 4, sized(30), 17)), 'malformed', true);
+  assertDropped(into.open(made(sa, 2, six, 4)), 'next-header', true);
+  assertDropped(into.open(made(sa, 3, sized(30), 41)), 'next-header', true);
+  assertDropped(into.open(made(sa, 4, sized(30), 17)), 'next-header', true);
 });
 
 test('RFC 4303 §2.6: a dummy packet is thrown away in silence', () => {
@@ -249,9 +258,9 @@ test('RFC 4303 §2.4: padding counts 1, 2, 3; anything else is refused after it 
   const good = concat(inner, Uint8Array.of(1, 2, 3, 4, 5, 6, 6, 4));
   assert.equal(into.open(espByHand(sa, 1n, iv, good)).kind, 'packet');
   const wrong = concat(inner, Uint8Array.of(1, 2, 3, 4, 5, 5, 6, 4));
-  assertDropped(into.open(espByHand(sa, 2n, iv, wrong)), 'malformed', true);
+  assertDropped(into.open(espByHand(sa, 2n, iv, wrong)), 'padding', true);
   const tooLong = concat(inner, Uint8Array.of(1, 2, 3, 4, 5, 6, 31, 4));
-  assertDropped(into.open(espByHand(sa, 3n, iv, tooLong)), 'malformed', true);
+  assertDropped(into.open(espByHand(sa, 3n, iv, tooLong)), 'padding', true);
   const more = concat(
     inner,
     Uint8Array.from({ length: 22 }, (_, i) => i + 1),
@@ -267,6 +276,9 @@ test('RFC 4303 §2.8: a packet without room for its trailer, or with half a bloc
       receiver(gcm).open(espByHand(gcm, 1n, patterned(8, 1), new Uint8Array(bytes))),
       'malformed',
     );
+  // RFC 4303 §2.4: pad length and next header are at the right end of a 4-byte word, whatever the cipher.
+  for (const bytes of [2, 3, 5, 42])
+    assertDropped(receiver(gcm).open(espByHand(gcm, 1n, patterned(8, 1), patterned(bytes, 1))), 'malformed');
   const cbc = saParameters('aes128-sha256');
   for (const bytes of [0, 2, 15, 17, 31]) {
     const body = concat(uint32(cbc.spi), uint32(1), patterned(16 + bytes, 1));
@@ -298,6 +310,99 @@ test('RFC 4303 §3.4: an inner packet that is none is refused', () => {
   const into = receiver(sa);
   assertDropped(into.open(made(sa, 1, new Uint8Array(0))), 'malformed', true);
   assertDropped(into.open(made(sa, 2, sized(40).subarray(0, 39))), 'malformed', true);
+});
+
+test('RFC 4303 Appendix A: after the loss of 2^32 packets and more the receiver finds the sender again', () => {
+  for (const suite of ['aes256gcm16', 'aes128-sha256'])
+    for (const subspaces of [1, 3, 16]) {
+      const sa = saParameters(suite, { esn: true });
+      const into = receiver(sa);
+      assert.equal(into.open(made(sa, 7, sized(30))).kind, 'packet');
+      const first = 1000 + subspaces * 2 ** 32;
+      const opened = Array.from({ length: 300 }, (_, i) => into.open(made(sa, first + i, sized(30))));
+      const lost = opened.findIndex(({ kind }) => kind === 'packet');
+      assert.equal(lost, 255, 'the 256th in a row that fails is tried again');
+      assert.ok(opened.slice(lost).every(({ kind }) => kind === 'packet'));
+      assert.equal(into.sequence, first + 299);
+      assertDropped(into.open(made(sa, first + 299, sized(30))), 'replay');
+    }
+});
+
+test('RFC 4303 Appendix A: a flood of forgeries moves nothing, and neither does a packet from the past', () => {
+  const sa = saParameters('aes256gcm16', { esn: true });
+  const into = receiver(sa, {}, 5 * 2 ** 32);
+  const old = made(sa, 2 ** 32 + 5, sized(30));
+  for (let i = 0; i < 2000; i++) {
+    const forged = made(sa, 6 * 2 ** 32 + i, sized(30));
+    forged[forged.length - 1] ^= 1;
+    assertDropped(into.open(i % 2 === 0 ? forged : old), 'integrity');
+  }
+  assert.equal(into.sequence, 5 * 2 ** 32);
+  assert.equal(into.open(made(sa, 5 * 2 ** 32 + 1, sized(30))).kind, 'packet');
+});
+
+test('RFC 4303 Appendix A: an authentic packet sets the count of failures back, and what is too far ahead stays lost', () => {
+  const sa = saParameters('aes128gcm16', { esn: true });
+  const into = receiver(sa);
+  const ahead = (i: number): Uint8Array => made(sa, 2 ** 32 + 100_000 + i, sized(30));
+  for (let i = 0; i < 255; i++) assertDropped(into.open(ahead(i)), 'integrity');
+  assert.equal(into.open(made(sa, 1, sized(30))).kind, 'packet');
+  for (let i = 0; i < 255; i++) assertDropped(into.open(ahead(i)), 'integrity');
+  assert.equal(into.open(ahead(255)).kind, 'packet');
+  const far = receiver(sa);
+  for (let i = 0; i < 600; i++)
+    assertDropped(far.open(made(sa, 17 * 2 ** 32 + 100 + i, sized(30))), 'integrity');
+});
+
+test('RFC 4303 §2.3: the payload lies behind its IV, aligned to 4 bytes from the ESP header for IPv4, to 8 for IPv6', () => {
+  for (const suite of SUITES) {
+    const { encryption } = saParameters(suite);
+    const payloadAt = 8 + encryption.ivBytes;
+    assert.equal(payloadAt % 8, 0, suite);
+  }
+  const plain = sealed(sender(saParameters('null-sha256')).seal(sized(40), 4));
+  assert.deepEqual(plain.slice(8, 48), sized(40));
+});
+
+test('RFC 4303 §2.7: the length of the inner packet is not changed by its padding', () => {
+  for (const suite of ['aes256gcm16', 'aes128-sha256']) {
+    const sa = saParameters(suite, { tfcBytes: 600 });
+    const out = sender(sa);
+    for (const [index, length] of [24, 599, 600, 601].entries()) {
+      const esp = sealed(out.seal(sized(length), 4));
+      const { plaintext } = openByHand(sa, BigInt(index + 1), esp);
+      assert.equal(out.sealedBytes(length), esp.length);
+      assert.deepEqual(plaintext.slice(0, length), sized(length));
+      assert.deepEqual(
+        plaintext,
+        withTrailer(sa, concat(sized(length), new Uint8Array(Math.max(0, 600 - length))), 4),
+      );
+      assert.deepEqual(receiver(sa, {}, index).open(esp), {
+        kind: 'packet',
+        packet: sized(length),
+        moved: true,
+      });
+    }
+  }
+});
+
+test('RFC 4303 §3.1.1: in transport mode the next header is the upper protocol; 59 is a dummy there too', () => {
+  const sa = saParameters('aes128-sha256', {
+    mode: 'transport',
+    localTs: selectors('192.0.2.1'),
+    remoteTs: selectors('192.0.2.2'),
+  });
+  const outer = { source: Uint8Array.of(192, 0, 2, 1), destination: Uint8Array.of(192, 0, 2, 2) };
+  const payload = patterned(41, 5);
+  const { plaintext } = openByHand(sa, 1n, sealed(sender(sa).seal(payload, 47)));
+  assert.deepEqual(plaintext, withTrailer(sa, payload, 47));
+  const into = receiver(sa);
+  const opened = into.open(made(sa, 1, payload, 47), outer);
+  assert.ok(opened.kind === 'packet');
+  assert.deepEqual(opened.packet.slice(20), payload);
+  assert.equal(into.open(made(sa, 2, payload, 59), outer).kind, 'dummy');
+  assertDropped(into.open(made(sa, 3, payload.slice(0, 19), 6), outer), 'malformed', true);
+  assertDropped(into.open(made(sa, 4, payload, 47)), 'malformed', true);
 });
 
 test('a closed SA seals and opens nothing', () => {

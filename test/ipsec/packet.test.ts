@@ -99,8 +99,8 @@ test('the walk through extension headers has an end', () => {
         ports(1, 2),
       ),
     );
-  assert.equal(readPacket(chain(16))?.summary.protocol, 17);
-  assert.equal(readPacket(chain(17)), undefined);
+  assert.equal(readPacket(chain(8))?.summary.protocol, 17);
+  assert.equal(readPacket(chain(9)), undefined);
 });
 
 const malformed: Readonly<Record<string, Uint8Array>> = {
@@ -123,8 +123,20 @@ test('bytes behind the packet are no part of it', () => {
   assert.equal(readPacket(concat(ipv4(), new Uint8Array(100)))?.lengthBytes, 28);
 });
 
-test('a packet too short for its ports is opaque', () => {
-  assert.equal(readPacket(ipv4({ payload: Uint8Array.of(1, 2, 3) }))?.ports, 'opaque');
+test('RFC 4301 §4.4.1.1: a packet that ends before its ports, its type or its code is no packet', () => {
+  const cut = (protocol: number, bytes: number): unknown =>
+    readPacket(ipv4({ protocol, payload: new Uint8Array(bytes) }));
+  for (const [protocol, seen] of [
+    [6, 4],
+    [17, 4],
+    [1, 2],
+    [58, 2],
+    [135, 4],
+  ] as const) {
+    assert.equal(cut(protocol, seen - 1), undefined, `protocol ${protocol}`);
+    assert.notEqual(cut(protocol, seen), undefined, `protocol ${protocol}`);
+  }
+  assert.notEqual(cut(47, 0), undefined, 'a protocol without ports');
 });
 
 test('no bytes make the reader throw, and what it reads lies inside them', () => {

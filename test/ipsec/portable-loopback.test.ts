@@ -5,12 +5,13 @@ import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { type TestContext, test } from 'node:test';
 import { silentLog } from '../../lib/ike/runtime.ts';
-import type { SaParameters } from '../../lib/ipsec/data-plane.ts';
+import type { EspParameters, SaParameters } from '../../lib/ipsec/data-plane.ts';
 import { openPortable, type PortableDataPlane } from '../../lib/ipsec/portable/index.ts';
 import type { Endpoint } from '../../lib/net/address.ts';
 import { nodeCrypto } from '../lib/node-crypto.ts';
-import { mirror, saParameters } from './by-hand.ts';
-import { ipv4, sized } from './packets.ts';
+import { mirror, saParameters, selectors } from './by-hand.ts';
+import { address, ipv4, sized } from './packets.ts';
+import { udp } from './upper.ts';
 
 interface Side {
   readonly plane: PortableDataPlane;
@@ -50,8 +51,15 @@ async function side(t: TestContext, address: string): Promise<Side> {
 }
 
 /** SAs and a policy for both directions. */
-function connect(here: Side, there: Side, suite: string, esn: boolean): void {
-  const forth = saParameters(suite, { id: 1, spi: 0x1001, esn, local: here.natt, remote: there.natt });
+function connect(
+  here: Side,
+  there: Side,
+  suite: string,
+  esn: boolean,
+  changes: Partial<EspParameters> = {},
+): void {
+  const path = { local: here.natt, remote: there.natt };
+  const forth = saParameters(suite, { id: 1, spi: 0x1001, esn, ...path, ...changes });
   const back = mirror(forth, { id: 3, spi: 0x2002, direction: 'out' });
   const install = (plane: PortableDataPlane, sa: SaParameters): void =>
     plane.addSa(sa, (error) => assert.equal(error, undefined));
@@ -90,6 +98,28 @@ for (const [suite, esn] of [
     assert.ok((there.plane.querySa(2)?.lastUsedMs ?? 0) > 0);
   });
 
+test('RFC 3948 §3.2 §3.3: in transport mode packets between the two hosts themselves go both ways over UDP', async (t) => {
+  const here = await side(t, '127.0.0.1');
+  const there = await side(t, '127.0.0.2');
+  const [localTs, remoteTs] = [selectors('127.0.0.1'), selectors('127.0.0.2')];
+  connect(here, there, 'aes256gcm16', true, { mode: 'transport', localTs, remoteTs });
+  const between = (source: string, destination: string, dataBytes: number): Uint8Array => {
+    const addresses = { source: address(source), destination: address(destination) };
+    const payload = udp(7, 9, new Uint8Array(dataBytes).fill(5), addresses);
+    return ipv4({ source, destination, protocol: 17, payload });
+  };
+  const sizes = [0, 1, 1000, 60_000];
+  for (const size of sizes)
+    assert.equal(here.plane.sendPacket(between('127.0.0.1', '127.0.0.2', size)), 'sent');
+  const [first, ...others] = await there.received(sizes.length);
+  assert.deepEqual(first.slice(12), between('127.0.0.1', '127.0.0.2', 0).slice(12));
+  assert.equal(others[2].length, 60_028);
+  assert.equal(there.plane.sendPacket(between('127.0.0.2', '127.0.0.1', 33)), 'sent');
+  const [back] = await here.received(1);
+  assert.deepEqual(back.slice(12), between('127.0.0.2', '127.0.0.1', 33).slice(12));
+  assert.deepEqual([here.plane.stats().drops, there.plane.stats().drops], [{}, {}]);
+});
+
 test('hostile datagrams are counted and disturb nothing', async (t) => {
   const here = await side(t, '127.0.0.1');
   const there = await side(t, '127.0.0.2');
@@ -109,5 +139,5 @@ test('hostile datagrams are counted and disturb nothing', async (t) => {
   const { drops } = there.plane.stats();
   const counted = Object.values(drops).reduce((sum, packets) => sum + packets, 0);
   assert.equal(counted, 192, 'all that had room for an SPI and a number');
-  assert.ok(drops.integrity > 0 && drops['no-sa'] > 0);
+  assert.ok(drops.integrity > 0 && drops['unknown-spi'] > 0);
 });

@@ -2,57 +2,18 @@
 // a second plane opens it.
 
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import type { DataPlaneEvent, EspParameters, Policy } from '../../lib/ipsec/data-plane.ts';
+import type { EspParameters } from '../../lib/ipsec/data-plane.ts';
 import { HOLD_TIME_MS } from '../../lib/ipsec/portable/held-packets.ts';
-import { OutboundSa, type PortableParts } from '../../lib/ipsec/portable/outbound-sa.ts';
-import { PortableDataPlane } from '../../lib/ipsec/portable/plane.ts';
-import type { Endpoint } from '../../lib/net/address.ts';
-import { nodeCrypto } from '../lib/node-crypto.ts';
+import { OutboundSa } from '../../lib/ipsec/portable/outbound-sa.ts';
 import { espByHand, mirror, patterned, saParameters, selectors, withTrailer } from './by-hand.ts';
 import { address, ipv4, ports, sized } from './packets.ts';
+import { Lab, read } from './portable-lab.ts';
 
 const PEER = { address: '127.0.0.1', port: 4500 };
 
-/** A plane with its clock, and all that came out of it. */
-class Lab {
-  nowMs = 1000;
-  readonly transmitted: { local: Endpoint; remote: Endpoint; esp: Uint8Array }[] = [];
-  readonly events: DataPlaneEvent[] = [];
-  readonly packets: { packet: Uint8Array; saId: number }[] = [];
-  readonly parts: PortableParts;
-  readonly plane: PortableDataPlane;
-
-  constructor(heldPackets = 4) {
-    this.parts = {
-      crypto: nodeCrypto(),
-      random: (lengthBytes) => new Uint8Array(randomBytes(lengthBytes)),
-      nowMs: () => this.nowMs,
-      transmit: (local, remote, esp) => this.transmitted.push({ local, remote, esp }),
-      heldPackets,
-    };
-    this.plane = new PortableDataPlane(this.parts);
-    this.plane.onEvent((event) => this.events.push(event));
-    this.plane.onPacket((packet, saId) => this.packets.push({ packet, saId }));
-  }
-
-  add(sa: EspParameters): void {
-    this.plane.addSa(sa, (error) => assert.equal(error, undefined));
-  }
-
-  policy(overrides: Partial<Policy> = {}): void {
-    const { localTs, remoteTs } = saParameters('aes128gcm16');
-    const policy: Policy = { id: 100, kind: 'protect', priority: 10, localTs, remoteTs, ...overrides };
-    this.plane.addPolicy(policy, (error) => assert.equal(error, undefined));
-  }
-
-  drops(): Readonly<Record<string, number>> {
-    return this.plane.stats().drops;
-  }
-}
-
 const SA = saParameters('aes256gcm16');
+const SIZED = read(sized(30));
 const trap = { id: 7, kind: 'trap', priority: 1000 } as const;
 
 /** The addresses of 10.2.0.0/16 by their last number. */
@@ -244,7 +205,7 @@ test('a trap without an answer asks again after a while, and what it held is too
   lab.nowMs += 1;
   lab.plane.sendPacket(packetTo(3));
   assert.equal(lab.events.length, 2);
-  assert.deepEqual(lab.drops(), { 'held-timeout': 1 });
+  assert.deepEqual(lab.drops(), { 'held-expired': 1 });
   lab.add(SA);
   assert.equal(lab.transmitted.length, 2);
 });
@@ -281,14 +242,14 @@ test('RFC 4303 §3.4.2: a packet of an unknown SPI is dropped and counted', () =
   const esp = espByHand({ ...SA, spi: 0x55555555 }, 1n, patterned(8, 1), withTrailer(SA, sized(30), 4));
   lab.plane.receive(PEER, esp);
   lab.plane.receive(PEER, esp.subarray(0, 7));
-  assert.deepEqual(lab.drops(), { 'no-sa': 1, malformed: 1 });
+  assert.deepEqual(lab.drops(), { 'unknown-spi': 1, malformed: 1 });
   let reserved = 0;
   lab.plane.allocateSpi((spi) => (reserved = spi.ok ? spi.value : 0));
   lab.plane.receive(
     PEER,
     espByHand({ ...SA, spi: reserved }, 1n, patterned(8, 1), withTrailer(SA, sized(30), 4)),
   );
-  assert.deepEqual(lab.drops(), { 'no-sa': 2, malformed: 1 }, 'a reserved SPI has no SA');
+  assert.deepEqual(lab.drops(), { 'unknown-spi': 2, malformed: 1 }, 'a reserved SPI has no SA');
 });
 
 test('RFC 4303 §3.4: drops are counted by cause, in sum and for the SA', () => {
@@ -355,12 +316,12 @@ test('RFC 4303 §3.3.3: the end of the sequence numbers is told once in time and
   const lab = new Lab();
   const soft = Math.ceil((2 ** 32 - 1) * (15 / 16));
   const early = new OutboundSa(lab.parts, SA, soft - 2);
-  const told = [1, 2, 3].map(() => early.send(sized(30), 4).expire);
+  const told = [1, 2, 3].map(() => early.send(sized(30), SIZED).expire);
   assert.deepEqual(told, [undefined, 'soft', undefined]);
   const late = new OutboundSa(lab.parts, SA, 2 ** 32 - 3);
   assert.deepEqual(
-    [1, 2, 3].map(() => late.send(sized(30), 4)),
-    [{ outcome: 'sent', expire: 'soft' }, { outcome: 'sent', expire: 'hard' }, { outcome: 'expired' }],
+    [1, 2, 3].map(() => late.send(sized(30), SIZED)),
+    [{ expire: 'soft' }, { expire: 'hard' }, { drop: 'sequence-exhausted' }],
   );
 });
 

@@ -56,7 +56,7 @@ test('RFC 4303 §3.4.3: a window of size 0 takes replays', () => {
   assert.equal(window.top, 7);
 });
 
-for (const size of [1, 31, 32, 33, 64, 100, 1024, 4096])
+for (const size of [1, 31, 32, 33, 64, 100, 1024, 4096, 8191, 65_535, 65_536])
   test(`RFC 4303 §3.4.3: a window of ${size} packets agrees with a set of numbers over 20,000 steps`, () => {
     const random = generator(size * 7919 + 1);
     const window = new ReplayWindow(size, false);
@@ -76,6 +76,33 @@ for (const size of [1, 31, 32, 33, 64, 100, 1024, 4096])
     }
     assert.equal(window.top, top);
   });
+
+test('RFC 4303 §3.4.3: the widest window holds 65,536 packets in any order, each once, and nothing older', () => {
+  const window = new ReplayWindow(65_536, false);
+  const top = 100_000;
+  assert.equal(offer(window, top), true);
+  // Every number of the window, in an order that jumps about: 31 has no factor in common with 65,536.
+  for (let i = 1; i < 65_536; i++) assert.equal(offer(window, top - ((i * 31) % 65_536)), true, `step ${i}`);
+  for (let i = 0; i < 65_536; i++) assert.equal(window.check(top - i), false);
+  assert.equal(window.check(top - 65_536), false);
+  assert.equal(window.check(top + 1), true);
+});
+
+test('RFC 4303 §3.4.3: a jump over the whole of the widest window forgets all of it and nothing else', () => {
+  const window = new ReplayWindow(65_536, true);
+  for (let sequence = 1; sequence <= 70_000; sequence++) assert.equal(offer(window, sequence), true);
+  const far = 70_000 + 65_536;
+  assert.equal(offer(window, far), true);
+  assert.equal(window.check(70_000), false, 'one below the window');
+  for (let sequence = 70_001; sequence < far; sequence++) assert.equal(window.check(sequence), true);
+});
+
+test('RFC 4303 Appendix A: the widest window crosses the subspace', () => {
+  const window = new ReplayWindow(65_536, true, TWO32 + 1000);
+  assert.equal(window.locate(1000), TWO32 + 1000);
+  assert.equal(window.locate(TWO32 - 64_535), TWO32 - 64_535, 'the bottom');
+  assert.equal(window.locate(TWO32 - 64_536), 2 * TWO32 - 64_536, 'below it: far ahead');
+});
 
 test('RFC 4303 Appendix A: one subspace: above the bottom it is the current one, below it the next', () => {
   const top = 5 * TWO32 + 1000;

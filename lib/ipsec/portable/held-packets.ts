@@ -21,12 +21,12 @@ interface Waiting {
 export class HeldPackets {
   readonly #traps = new Map<number, Waiting>();
   readonly #maxPackets: number;
-  readonly #dropped: (cause: 'held-overflow' | 'held-timeout', packets: number) => void;
+  readonly #dropped: (cause: 'held-overflow' | 'held-expired', packets: number) => void;
 
   /** At most `maxPackets` at each trap; `dropped` counts what does not stay. */
   constructor(
     maxPackets: number,
-    dropped: (cause: 'held-overflow' | 'held-timeout', packets: number) => void,
+    dropped: (cause: 'held-overflow' | 'held-expired', packets: number) => void,
   ) {
     this.#maxPackets = maxPackets;
     this.#dropped = dropped;
@@ -79,6 +79,6 @@ export class HeldPackets {
     const stale = waiting.packets.length - fresh.length;
     if (stale === 0) return;
     waiting.packets = fresh;
-    this.#dropped('held-timeout', stale);
+    this.#dropped('held-expired', stale);
   }
 }

@@ -1,10 +1,12 @@
 // The portable data plane: ESP in JavaScript and WASM on the event loop, for hosts without the addon or the privilege it needs.
 // The program takes the place of the TUN device. Out: sendPacket() reads the inner packet, finds its policy and SA, seals it and
 // hands it to `transmit`. In: receive() finds the SA by SPI, opens the packet and hands it to the packet listener.
+// The sockets of Node show and set no DSCP or ECN bits: outer headers are always Not-ECT with DSCP 0 (RFC 6040 §4.1, compatibility
+// mode) whatever `SaParameters.header` wishes, except that copying a DSCP inwards is refused, for it would change inner packets.
 
 import { readUint32 } from '../../bytes.ts';
 import type { ErrorInfo, Result } from '../../errors.ts';
-import { type Endpoint, sameEndpoint } from '../../net/address.ts';
+import type { Endpoint } from '../../net/address.ts';
 import type {
   DataPlane,
   DataPlaneEvent,
@@ -14,44 +16,34 @@ import type {
   SaParameters,
   SaSuite,
 } from '../data-plane.ts';
-import { EspReceiver, espCarries } from '../esp.ts';
+import { espCarries } from '../esp.ts';
 import { type InnerPacket, readPacket } from '../packet.ts';
 import { matchesSelectors, PolicyTable } from '../policy-table.ts';
-import { checkSa, SpiTable } from '../spi-table.ts';
+import { checkSa } from '../sa-check.ts';
+import { SpiTable } from '../spi-table.ts';
 import { HeldPackets } from './held-packets.ts';
-import { OutboundSa, type PortableParts } from './outbound-sa.ts';
+import { InboundSa, type Received } from './inbound-sa.ts';
+import { OutboundSa, type PortableParts, type Sent } from './outbound-sa.ts';
 
 const MAX_SAS = 65536;
 const MAX_POLICIES = 65536;
 
-/** What became of a packet: sealed and given to the network, waiting for an SA, or dropped (see `stats().drops`). */
-export type SendOutcome = 'sent' | 'held' | 'dropped';
+/**
+ * What became of a packet: sealed and given to the network, waiting for an SA, not IPsec's business by a `bypass` policy (the program
+ * sends it itself, as it is), or dropped (see `stats().drops`).
+ */
+export type SendOutcome = 'sent' | 'held' | 'bypassed' | 'dropped';
 
-/** Why the portable plane drops packets: the keys of `stats().drops`. */
+/** Why the portable plane drops packets: the keys of `stats().drops`. Where the engine drops for the same reason the name is the same. */
 export type DropCause =
-  | 'malformed'
+  | NonNullable<Received['drop']>
+  | NonNullable<Sent['drop']>
   | 'no-policy'
   | 'no-sa'
-  | 'selector'
-  | 'replay'
-  | 'integrity'
-  | 'expired'
-  | 'too-big'
+  | 'discard'
+  | 'unknown-spi'
   | 'held-overflow'
-  | 'held-timeout';
-
-interface InboundSa {
-  readonly id: number;
-  readonly spi: number;
-  readonly receiver: EspReceiver;
-  remote: Endpoint;
-  /** The new address that the negotiation has been told of. */
-  reported: Endpoint | undefined;
-  packets: number;
-  bytes: number;
-  lastUsedMs: number;
-  readonly drops: Record<'replay' | 'integrity' | 'selector' | 'malformed', number>;
-}
+  | 'held-expired';
 
 export class PortableDataPlane implements DataPlane {
   readonly name = 'portable';
@@ -99,6 +91,8 @@ export class PortableDataPlane implements DataPlane {
     if (policy === undefined) return this.#drop('no-policy');
     if (policyId !== undefined && !matchesSelectors(inner, policy.localTs, policy.remoteTs))
       return this.#drop('selector');
+    if (policy.kind === 'bypass') return 'bypassed';
+    if (policy.kind === 'discard') return this.#drop('discard');
     const sa = this.#byPolicy.get(policy.id)?.findLast((candidate) => candidate.takes(inner));
     if (sa !== undefined) return this.#sendBy(sa, packet, inner);
     if (policy.kind === 'protect') return this.#drop('no-sa');
@@ -115,24 +109,18 @@ export class PortableDataPlane implements DataPlane {
     }
     const sa = this.#inbound.get(this.#spis.owner(readUint32(esp)) ?? -1);
     if (sa === undefined) {
-      this.#count('no-sa');
+      this.#count('unknown-spi');
       return;
     }
-    const opened = sa.receiver.open(esp);
-    if (opened.kind === 'drop') {
-      this.#count(opened.cause);
-      sa.drops[opened.cause]++;
-    } else {
-      sa.lastUsedMs = this.#parts.nowMs();
-    }
-    if (opened.kind === 'packet') {
-      sa.packets++;
-      sa.bytes += opened.packet.length;
+    const { packet, drop, expire, moved } = sa.receive(remote, esp);
+    if (drop !== undefined) this.#count(drop);
+    if (packet !== undefined) {
       this.#totals.packetsIn++;
-      this.#totals.bytesIn += opened.packet.length;
+      this.#totals.bytesIn += packet.length;
     }
-    if (opened.moved) this.#followPeer(sa, remote);
-    if (opened.kind === 'packet') this.#packetListener(opened.packet, sa.id);
+    if (moved !== undefined) this.#listener({ type: 'mapping', saId: sa.id, remote: moved });
+    if (expire !== undefined) this.#listener({ type: 'expire', saId: sa.id, hard: expire === 'hard' });
+    if (packet !== undefined) this.#packetListener(packet, sa.id);
   }
 
   allocateSpi(done: (result: Result<number>) => void): void {
@@ -149,16 +137,12 @@ export class PortableDataPlane implements DataPlane {
     if (error !== undefined || sa.direction !== 'out') return;
     const added = this.#outbound.get(sa.id);
     if (added === undefined) return;
-    for (const held of this.#held.release((inner) => added.takes(inner), this.#parts.nowMs()))
+    for (const held of this.#held.release((inner) => this.#goesBy(added, inner), this.#parts.nowMs()))
       this.#sendBy(added, held.bytes, held.inner);
   }
 
   updateSa(id: number, path: { readonly local: Endpoint; readonly remote: Endpoint }): void {
-    const inbound = this.#inbound.get(id);
-    if (inbound !== undefined) {
-      inbound.remote = path.remote;
-      inbound.reported = undefined;
-    }
+    this.#inbound.get(id)?.move(path.local, path.remote);
     this.#outbound.get(id)?.move(path.local, path.remote);
   }
 
@@ -167,7 +151,7 @@ export class PortableDataPlane implements DataPlane {
     if (inbound !== undefined) {
       this.#inbound.delete(id);
       this.#spis.remove(inbound.spi);
-      inbound.receiver.close();
+      inbound.close();
     }
     const outbound = this.#outbound.get(id);
     if (outbound !== undefined) {
@@ -180,17 +164,7 @@ export class PortableDataPlane implements DataPlane {
   }
 
   querySa(id: number): SaCounters | undefined {
-    const sa = this.#inbound.get(id);
-    if (sa === undefined) return this.#outbound.get(id)?.counters();
-    return {
-      packets: sa.packets,
-      bytes: sa.bytes,
-      sequence: sa.receiver.sequence,
-      lastUsedMs: sa.lastUsedMs,
-      replayDrops: sa.drops.replay,
-      integrityDrops: sa.drops.integrity,
-      selectorDrops: sa.drops.selector,
-    };
+    return (this.#inbound.get(id) ?? this.#outbound.get(id))?.counters();
   }
 
   addPolicy(policy: Policy, done: (error?: ErrorInfo) => void): void {
@@ -218,15 +192,15 @@ export class PortableDataPlane implements DataPlane {
   }
 
   #addSa(sa: SaParameters): ErrorInfo | undefined {
+    const refuse = (message: string): ErrorInfo => ({ code: 'bad-sa', message });
     if (sa.protocol !== 'esp' || !this.supports(sa))
-      return {
-        code: 'bad-sa',
-        message: `the portable data plane has no ${sa.protocol} ${sa.mode} SAs like this`,
-      };
+      return refuse(`the portable data plane has no ${sa.protocol} ${sa.mode} SAs like this`);
     const problem = checkSa(sa);
     if (problem !== undefined) return problem;
-    if (!sa.udpEncapsulation)
-      return { code: 'bad-sa', message: 'the portable data plane carries ESP in UDP only' };
+    if (!sa.udpEncapsulation) return refuse('the portable data plane carries ESP in UDP only');
+    if (sa.outerSaId !== undefined) return refuse('the portable data plane has no AH to go around ESP');
+    if (sa.header?.copyDscp === 'in' || sa.header?.copyDscp === 'yes')
+      return refuse('the portable data plane does not see the DSCP of outer headers');
     if (this.#inbound.has(sa.id) || this.#outbound.has(sa.id))
       return { code: 'duplicate', message: `SA ${sa.id} is there already` };
     if (this.#inbound.size + this.#outbound.size >= MAX_SAS)
@@ -239,41 +213,25 @@ export class PortableDataPlane implements DataPlane {
     }
     if (!this.#spis.install(sa.spi, sa.id))
       return { code: 'duplicate', message: 'another inbound SA has this SPI' };
-    this.#inbound.set(sa.id, {
-      id: sa.id,
-      spi: sa.spi,
-      receiver: new EspReceiver(this.#parts.crypto, sa),
-      remote: sa.remote,
-      reported: undefined,
-      packets: 0,
-      bytes: 0,
-      lastUsedMs: 0,
-      drops: { replay: 0, integrity: 0, selector: 0, malformed: 0 },
-    });
+    this.#inbound.set(sa.id, new InboundSa(this.#parts, sa));
     return undefined;
   }
 
+  /** Whether a packet that waited goes by this SA: no policy that came since says otherwise. */
+  #goesBy(sa: OutboundSa, inner: InnerPacket): boolean {
+    const kind = this.#policies.find(inner)?.kind;
+    return kind !== 'bypass' && kind !== 'discard' && sa.takes(inner);
+  }
+
   #sendBy(sa: OutboundSa, packet: Uint8Array, inner: InnerPacket): SendOutcome {
-    // What follows the packet that the header announces is no part of it.
-    const { outcome, expire } = sa.send(packet.subarray(0, inner.lengthBytes), inner.version);
-    if (outcome !== 'sent') this.#count(outcome);
+    const { drop, expire } = sa.send(packet, inner);
+    if (drop !== undefined) this.#count(drop);
     else {
       this.#totals.packetsOut++;
       this.#totals.bytesOut += inner.lengthBytes;
     }
     if (expire !== undefined) this.#listener({ type: 'expire', saId: sa.id, hard: expire === 'hard' });
-    return outcome === 'sent' ? 'sent' : 'dropped';
-  }
-
-  /** Tells of a new outer address, each one once (RFC 7296 §2.23); the negotiation decides what moves. */
-  #followPeer(sa: InboundSa, remote: Endpoint): void {
-    if (sameEndpoint(remote, sa.remote)) {
-      sa.reported = undefined;
-      return;
-    }
-    if (sa.reported !== undefined && sameEndpoint(remote, sa.reported)) return;
-    sa.reported = remote;
-    this.#listener({ type: 'mapping', saId: sa.id, remote });
+    return drop === undefined ? 'sent' : 'dropped';
   }
 
   #drop(cause: DropCause): 'dropped' {
