@@ -5,8 +5,7 @@ import { emitTrace } from './emit-trace.ts';
 import type { Host } from './host.ts';
 import type { Datagram } from './runtime.ts';
 import { answerInClear } from './v2/answer-in-clear.ts';
-import type { IkeSa } from './v2/ike-sa.ts';
-import { LivenessCheck } from './v2/informational.ts';
+import { IkeSa } from './v2/ike-sa.ts';
 import { makeNotify } from './v2/notifies.ts';
 import { respondInit, SaInit } from './v2/sa-init.ts';
 import { decodeHeader, decodeMessage, unsupportedCritical } from './wire/codec.ts';
@@ -46,7 +45,7 @@ export class Dispatcher {
   #find({ initiatorSpi, responderSpi, flags }: Header): IkeSa | undefined {
     const ike = this.#host.table.findBySpi(flags.initiator ? responderSpi : initiatorSpi);
     const other = flags.initiator ? initiatorSpi : responderSpi;
-    return ike !== undefined && other === (flags.initiator ? ike.spiI : ike.spiR) ? ike : undefined;
+    return ike instanceof IkeSa && other === (flags.initiator ? ike.spiI : ike.spiR) ? ike : undefined;
   }
 
   #init(datagram: Datagram, message: Message): void {
@@ -56,7 +55,8 @@ export class Dispatcher {
     if (header.messageId !== 0 || initiator === response) return host.count('malformed');
     if (response) {
       const ike = host.table.findBySpi(header.initiatorSpi);
-      if (!(ike?.inFlight instanceof SaInit)) return host.count('unexpected-message-id');
+      if (!(ike instanceof IkeSa) || !(ike.inFlight instanceof SaInit))
+        return host.count('unexpected-message-id');
       emitTrace(host.runtime, 'received', datagram, header, payloads, false);
       if (unsupportedCritical(payloads) !== undefined) return host.count('critical-payload');
       return ike.inFlight.receive(datagram, message);
@@ -89,7 +89,7 @@ export class Dispatcher {
   /** RFC 7296 §2.4: anybody could have sent it. It is a reason to ask the peer, and for nothing more. */
   #hint(ike: IkeSa): void {
     this.#host.count('invalid-ike-spi-hint');
-    if (ike.alive && ike.inFlight === undefined) ike.enqueue(new LivenessCheck());
+    if (ike.alive) ike.checkLiveness();
   }
 
   #mayAnswer(): boolean {

@@ -6,18 +6,15 @@ import type { Result } from '../errors.ts';
 import { fail, ok } from '../errors.ts';
 import type { PacketSummary } from '../ipsec/data-plane.ts';
 import { beginIke } from './attempt.ts';
+import type { ChildSa } from './child-sa.ts';
 import type { ChildSaInfo, DownReason, IkeSaInfo } from './events.ts';
 import type { FailureReport } from './failure.ts';
 import type { Host } from './host.ts';
+import type { AnyIkeSa } from './ike-sa.ts';
 import { randomShare } from './retransmit.ts';
 import type { Timer } from './runtime.ts';
 import { Traps } from './traps.ts';
-import type { ChildSa } from './v2/child-sa.ts';
 import { loses } from './v2/collision.ts';
-import { CreateChild } from './v2/create-child.ts';
-import type { IkeSa } from './v2/ike-sa.ts';
-import { DeleteChild } from './v2/informational.ts';
-import { RekeyIke } from './v2/rekey-ike.ts';
 import { type Done, failure, type OrderError, Waiters } from './waiters.ts';
 import { Notify, notifyName } from './wire/notify.ts';
 
@@ -47,7 +44,7 @@ export class ConnectionKeeper {
   readonly #rekeyingIke = new Waiters<IkeSaInfo>();
   #connecting = false;
   /** The IKE SA that is being brought up. */
-  #attempt: IkeSa | undefined;
+  #attempt: AnyIkeSa | undefined;
   #failures = 0;
   #lastFailure: FailureReport | undefined;
   #timer: Timer | undefined;
@@ -113,7 +110,7 @@ export class ConnectionKeeper {
       this.#wanted.delete(name);
       this.#tellAsked(name, error);
       if (this.#connecting || this.#making.has(name)) this.#calledOff.add(name);
-      for (const child of this.#children(name)) child.ike.enqueue(new DeleteChild(child, 'deleted'));
+      for (const child of this.#children(name)) child.ike.deleteChild(child, 'deleted');
     }
     this.#checkEnding();
   }
@@ -132,7 +129,7 @@ export class ConnectionKeeper {
     const ike = this.#usable();
     if (ike === undefined) return done(fail('not-up', `${this.connection.name} is not up`));
     if (!this.#rekeyingIke.add('', done)) return done(fail('busy', 'the rekeying was asked for too often'));
-    ike.enqueue(new RekeyIke());
+    ike.rekey();
   }
 
   // ---- what happened
@@ -152,13 +149,13 @@ export class ConnectionKeeper {
 
   /** A Child SA's soft or hard end. */
   childDue(child: ChildSa, what: 'rekey' | 'expire'): void {
-    if (what === 'expire') return child.ike.enqueue(new DeleteChild(child, 'expired'));
+    if (what === 'expire') return child.ike.deleteChild(child, 'expired');
     const settled = (): void => {
       const up = this.#childUp(child.name);
       const ended = fail('failed', `${child.name} ended`);
       this.#rekeyingChild.tell(child.name, up === undefined ? ended : ok(up.info()));
     };
-    child.ike.enqueue(new CreateChild(child.config, { replaces: child, settled }));
+    child.ike.rekeyChild(child, settled);
   }
 
   childUp(child: ChildSa, replaces?: ChildSa): void {
@@ -170,7 +167,7 @@ export class ConnectionKeeper {
     this.#making.delete(name);
     this.#traps.forgetPacket(name);
     const calledOff = child.initiator && this.#calledOff.delete(name);
-    if (this.#isToEnd(name, child.id) || calledOff) child.ike.enqueue(new DeleteChild(child, 'deleted'));
+    if (this.#isToEnd(name, child.id) || calledOff) child.ike.deleteChild(child, 'deleted');
     this.#tellAsked(name, ok(child.info()));
     this.#rekeyingChild.tell(name, ok(child.info()));
     this.#endDuplicate(child);
@@ -201,7 +198,7 @@ export class ConnectionKeeper {
     }
   }
 
-  ikeUp(ike: IkeSa): void {
+  ikeUp(ike: AnyIkeSa): void {
     this.#attemptOver(ike);
     if (this.#isToEnd('', ike.id)) return ike.terminate('deleted');
     // Both sides may want the same children: who made the IKE SA goes first.
@@ -209,11 +206,11 @@ export class ConnectionKeeper {
     else this.#later(this.connection.retryMs);
   }
 
-  ikeRekeyed(fresh: IkeSa): void {
+  ikeRekeyed(fresh: AnyIkeSa): void {
     this.#rekeyingIke.tell('', ok(fresh.info()));
   }
 
-  ikeDown(ike: IkeSa, reason: DownReason | undefined): void {
+  ikeDown(ike: AnyIkeSa, reason: DownReason | undefined): void {
     this.#checkEnding();
     const wasAttempt = this.#attemptOver(ike);
     if (ike.successor !== undefined || ike.redundant) return;
@@ -271,12 +268,12 @@ export class ConnectionKeeper {
         this.#making.delete(name);
         return false;
       };
-      ike.enqueue(new CreateChild(config, { packet: this.#traps.packetFor(name), needed }));
+      ike.makeChild(config, { packet: this.#traps.packetFor(name), needed });
     }
   }
 
   /** Whether `ike` is the attempt that was under way; it is none any more. */
-  #attemptOver(ike: IkeSa): boolean {
+  #attemptOver(ike: AnyIkeSa): boolean {
     if (ike !== this.#attempt) return false;
     this.#attempt = undefined;
     this.#connecting = false;
@@ -346,7 +343,7 @@ export class ConnectionKeeper {
       if (other === child || other.state !== 'established' || child.state !== 'established') continue;
       if (other.initiator === child.initiator || !child.covers(other) || !other.covers(child)) continue;
       const loser = loses(child.nonces, other.nonces) ? child : other;
-      if (loser.initiator) loser.ike.enqueue(new DeleteChild(loser, 'replaced'));
+      if (loser.initiator) loser.ike.deleteChild(loser, 'replaced');
     }
   }
 
@@ -373,14 +370,14 @@ export class ConnectionKeeper {
   }
 
   /** The connection's IKE SAs that are not over. */
-  #ikes(): IkeSa[] {
+  #ikes(): AnyIkeSa[] {
     return [...this.#host.table.ofConnection(this.connection)].filter(
       (ike) => ike.state !== 'connecting' || ike.role === 'initiator',
     );
   }
 
   /** The newest IKE SA that takes new exchanges. */
-  #usable(): IkeSa | undefined {
+  #usable(): AnyIkeSa | undefined {
     return this.#ikes()
       .filter((ike) => ike.alive && ike.successor === undefined && !ike.redundant)
       .at(-1);

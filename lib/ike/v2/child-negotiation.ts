@@ -5,6 +5,7 @@ import { readUint32, uint32 } from '../../bytes.ts';
 import type { ChildConfig, ProposalConfig } from '../../config/types.ts';
 import type { PacketSummary } from '../../ipsec/data-plane.ts';
 import { formatSelector, type TrafficSelector } from '../../ipsec/selector.ts';
+import type { ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
 import { isNarrowed, narrow, packetSelectors, resolveSelectors } from '../narrowing.ts';
 import {
@@ -17,7 +18,6 @@ import {
 } from '../proposal.ts';
 import { findPayload, type Payload, Protocol } from '../wire/message.ts';
 import { Notify } from '../wire/notify.ts';
-import type { ChildSa } from './child-sa.ts';
 import type { IkeSa } from './ike-sa.ts';
 import type { EspSuite } from './keys.ts';
 

@@ -9,6 +9,7 @@ import { uint32, wipe } from '../../bytes.ts';
 import type { ChildConfig } from '../../config/types.ts';
 import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
 import type { PacketSummary } from '../../ipsec/data-plane.ts';
+import { ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
 import { randomShare } from '../retransmit.ts';
 import { ExchangeType, findPayload, type NotifyPayload, type Payload, Protocol } from '../wire/message.ts';
@@ -21,7 +22,6 @@ import {
   readAnswer,
 } from './child-negotiation.ts';
 import { deleteReplaced, resumeAfterRekeying, settleChildRekeying } from './child-rekey.ts';
-import { ChildSa } from './child-sa.ts';
 import type { IkeSa } from './ike-sa.ts';
 import { DeleteUninstalled } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';

@@ -4,10 +4,10 @@
 //                            <-    SK { D of the other direction | nothing }
 
 import { readUint32, uint32 } from '../../bytes.ts';
+import type { ChildSa } from '../child-sa.ts';
 import type { DownReason } from '../events.ts';
 import { ExchangeType, findNotify, type Payload, Protocol } from '../wire/message.ts';
 import { Notify } from '../wire/notify.ts';
-import type { ChildSa } from './child-sa.ts';
 import type { IkeSa, Reply } from './ike-sa.ts';
 import { makeNotify } from './notifies.ts';
 import type { Exchange } from './requests.ts';

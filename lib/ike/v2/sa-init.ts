@@ -157,7 +157,7 @@ export class SaInit implements Exchange {
       establishKeys(ike, suite, outcome.value.secret, this.#ni, nonce.data);
       ike.init = { ownMessage: ike.init?.ownMessage ?? datagram.data, peerMessage: datagram.data };
       if (peerCameUpMeanwhile(ike)) return ike.die(undefined);
-      if (ike.encap) float(ike);
+      if (ike.encap) ike.float();
       ike.enqueue(new Auth(this.#childNames));
       ike.forget(this);
     });
@@ -206,7 +206,7 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
   const { header, payloads } = message;
   const known = table.findByInit(datagram.remote, header.initiatorSpi);
   if (known !== undefined) {
-    if (sameRequest(known, datagram.data)) known.repeatInit(datagram);
+    if (known instanceof IkeSa && sameRequest(known, datagram.data)) known.repeatInit(datagram);
     else host.count('init-spi-in-use');
     return;
   }
@@ -347,13 +347,6 @@ function establishKeys(
   });
   wipe(secret);
   logIkeKeys(ike);
-}
-
-/** From now on on the NAT-T ports (RFC 7296 §2.23). */
-function float(ike: IkeSa): void {
-  ike.natt = true;
-  ike.local = { address: ike.local.address, port: ike.host.ports.natt };
-  ike.remote = { address: ike.remote.address, port: ike.connection.remoteNattPort };
 }
 
 /** The NAT detection notifies of a message that goes along `path`; with `pretend` its source hash is random. */

@@ -1,25 +1,20 @@
 // A Child SA: its pair of SAs and its policy in the data plane, its life from installation to removal, and its timers.
 // Which exchange makes, replaces or deletes it is written in the files of the exchanges.
 
-import { toHex, uint32, wipe } from '../../bytes.ts';
-import type { ChildConfig } from '../../config/types.ts';
-import type { ErrorInfo, Result } from '../../errors.ts';
-import { fail, ok } from '../../errors.ts';
-import type { SaParameters } from '../../ipsec/data-plane.ts';
-import {
-  containsSelector,
-  formatSelector,
-  sameSelector,
-  type TrafficSelector,
-} from '../../ipsec/selector.ts';
-import type { ChildSaInfo, DownReason } from '../events.ts';
-import type { Host } from '../host.ts';
-import { policyPriority } from '../priority.ts';
-import { formatSuite } from '../proposal.ts';
-import { randomShare } from '../retransmit.ts';
-import type { Timer } from '../runtime.ts';
-import type { IkeSa } from './ike-sa.ts';
-import type { EspKeys, EspSuite } from './keys.ts';
+import { toHex, uint32, wipe } from '../bytes.ts';
+import type { ChildConfig } from '../config/types.ts';
+import type { ErrorInfo, Result } from '../errors.ts';
+import { fail, ok } from '../errors.ts';
+import type { SaParameters } from '../ipsec/data-plane.ts';
+import { containsSelector, formatSelector, sameSelector, type TrafficSelector } from '../ipsec/selector.ts';
+import type { ChildSaInfo, DownReason } from './events.ts';
+import type { Host } from './host.ts';
+import type { AnyIkeSa } from './ike-sa.ts';
+import { policyPriority } from './priority.ts';
+import { formatSuite } from './proposal.ts';
+import { randomShare } from './retransmit.ts';
+import type { Timer } from './runtime.ts';
+import type { EspKeys, EspSuite } from './v2/keys.ts';
 
 /** Everything that an exchange agreed on. Selectors and SPIs are named from our side. */
 export interface ChildAgreement {
@@ -61,7 +56,7 @@ export class ChildSa {
   readonly inId: number;
   readonly outId: number;
   /** The IKE SA that controls it; changes when that is rekeyed. */
-  ike: IkeSa;
+  ike: AnyIkeSa;
   state: ChildSaInfo['state'] = 'installing';
   establishedAtMs = 0;
   /** What the peer's rekeying of this SA made, while ours may still be under way (RFC 7296 §2.8.1). */
@@ -75,7 +70,7 @@ export class ChildSa {
   #timers: Timer[] = [];
   #inboundAdded = false;
 
-  constructor(host: Host, ike: IkeSa, agreement: ChildAgreement) {
+  constructor(host: Host, ike: AnyIkeSa, agreement: ChildAgreement) {
     this.#host = host;
     this.ike = ike;
     this.id = host.nextId();
