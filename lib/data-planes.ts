@@ -2,6 +2,7 @@
 // elsewhere. A plane comes with the sockets of IKE, for ESP shares the port with it.
 
 import type { Config } from './config/types.ts';
+import { algorithm } from './crypto/algorithms.ts';
 import type { Crypto } from './crypto/provider.ts';
 import { ConfigError, SystemError } from './errors.ts';
 import type { Log } from './ike/runtime.ts';
@@ -32,7 +33,7 @@ const WITHOUT_ENGINE = new Set(['ERR_IKE_NO_ADDON', 'ERR_IKE_NO_TUN', 'ERR_IKE_P
 
 /**
  * Opens sockets and devices. Rejects with a {@link SystemError} that says what is missing, or a {@link ConfigError} that names a
- * proposal which the data plane cannot carry, and leaves nothing open then.
+ * proposal, protocol or mode which the data plane cannot carry, and leaves nothing open then.
  */
 export async function openDataPlane(config: Config, parts: PlaneParts): Promise<OpenPlane> {
   const plane = await open(config, parts);
@@ -42,24 +43,58 @@ export async function openDataPlane(config: Config, parts: PlaneParts): Promise<
   throw problem;
 }
 
-/** The first ESP proposal with a pair of algorithms that the plane does not have: no SA may be negotiated that cannot be installed. */
+/**
+ * The first child that the plane cannot carry: no SA may be negotiated that cannot be installed. Transport mode may end as tunnel
+ * mode (RFC 7296 §1.3.1), so it needs both.
+ */
 export function uncarriedProposal(
   config: Config,
-  dataPlane: Pick<DataPlane, 'name' | 'supports'>,
+  dataPlane: Pick<DataPlane, 'name' | 'supports'> & Partial<Pick<DataPlane, 'udpEncapsulationOnly'>>,
 ): ConfigError | undefined {
   for (const connection of Object.values(config.connections))
-    for (const child of Object.values(connection.children))
-      for (const { text, encr, integ } of child.espProposals)
-        for (const encryption of encr)
-          for (const integrity of integ.length > 0 ? integ : [undefined]) {
-            if (dataPlane.supports({ protocol: 'esp', mode: child.mode, encryption, integrity })) continue;
-            const name = integrity === undefined ? encryption.name : `${encryption.name}-${integrity.name}`;
-            return new ConfigError(
-              `connections.${connection.name}.children.${child.name}.espProposals`,
-              `"${text}": the ${dataPlane.name} data plane has no ${name}; dataPlane 'portable' has every algorithm`,
-            );
-          }
+    for (const child of Object.values(connection.children)) {
+      const path = `connections.${connection.name}.children.${child.name}`;
+      const { protocol } = child;
+      if (protocol === 'ah' && dataPlane.udpEncapsulationOnly === true)
+        return new ConfigError(
+          `${path}.ahProposals`,
+          `the ${dataPlane.name} data plane sends everything inside UDP, where AH cannot go`,
+        );
+      if (dataPlane.name === 'portable' && ['in', 'yes'].includes(child.header.copyDscp))
+        return new ConfigError(
+          `${path}.copyDscp`,
+          `"${child.header.copyDscp}" is not accepted; the portable data plane sees no DSCP of outer headers`,
+        );
+      const modes = child.mode === 'transport' ? (['transport', 'tunnel'] as const) : ([child.mode] as const);
+      for (const mode of modes)
+        for (const { text, encr, integ } of child.proposals)
+          for (const encryption of encr.length > 0 ? encr : [undefined])
+            for (const integrity of integ.length > 0 ? integ : [undefined]) {
+              if (dataPlane.supports({ protocol, mode, encryption, integrity })) continue;
+              const name = [encryption, integrity].flatMap((row) => row?.name ?? []).join('-');
+              const lacks = `"${text}": the ${dataPlane.name} data plane has no`;
+              // Is it the algorithms, or would others be as bad?
+              const what = lacksMode(dataPlane, protocol, mode) ?? name;
+              const remedy =
+                what === name && protocol === 'esp' ? `; dataPlane 'portable' has every algorithm` : '';
+              return new ConfigError(`${path}.${protocol}Proposals`, `${lacks} ${what}${remedy}`);
+            }
+    }
   return undefined;
+}
+
+/** The protocol or the mode by name where the plane does not have it with any algorithm. */
+function lacksMode(
+  dataPlane: Pick<DataPlane, 'supports'>,
+  protocol: 'esp' | 'ah',
+  mode: 'tunnel' | 'transport',
+): string | undefined {
+  const usual =
+    protocol === 'esp'
+      ? { encryption: algorithm('encr', 'aes128gcm16') }
+      : { integrity: algorithm('integ', 'sha256') };
+  if (dataPlane.supports({ protocol, mode, ...usual })) return undefined;
+  return `${protocol.toUpperCase()} in ${mode} mode`;
 }
 
 async function open(config: Config, parts: PlaneParts): Promise<OpenPlane> {

@@ -2,6 +2,7 @@
 // packets are lib/ipsec; here are the events, the promises and the life cycle that a program sees.
 
 import { EventEmitter } from 'node:events';
+import type { ManualSaInput } from './config/manual.ts';
 import { type ConfigInput, parseConfig } from './config/parse.ts';
 import type { Config, Connection } from './config/types.ts';
 import { runKeyExchange } from './crypto/key-exchange.ts';
@@ -25,6 +26,7 @@ import type { OrderError } from './ike/keeper.ts';
 import { type Log, silentLog } from './ike/runtime.ts';
 import type { DataPlaneStats, SaCounters } from './ipsec/data-plane.ts';
 import type { SendOutcome } from './ipsec/portable/index.ts';
+import { type ManualSaStatus, ManualSas } from './manual-sas.ts';
 import { NodeRuntime, nowMs, random } from './node-runtime.ts';
 
 /** How long `close()` waits for peers to answer the deletes. */
@@ -54,7 +56,9 @@ export interface GatewayEvents {
   message: [message: MessageTrace];
   /** SECRET key material, with `keyLog: true` only. */
   keys: [entry: KeyLogEntry];
-  /** An inner packet that came through the tunnel (portable data plane only). */
+  /** An SA that was installed by hand has carried all that it may, and carries nothing any more. */
+  'sa-expired': [sa: ManualSaStatus];
+  /** An inner packet that came through the tunnel (portable data plane only); `child` is undefined for an SA installed by hand. */
   packet: [packet: Uint8Array, child: Child | undefined];
 }
 
@@ -104,6 +108,7 @@ export class Gateway extends EventEmitter<GatewayEvents> {
   readonly #plane: OpenPlane;
   readonly #runtime: NodeRuntime;
   readonly #endpoint: IkeEndpoint;
+  readonly #manual: ManualSas;
   readonly #pool = createKeyExchangePool();
   /** One {@link Child} a Child SA, for the packets that come by it. */
   readonly #handles = new WeakMap<ChildSa, Child>();
@@ -133,7 +138,12 @@ export class Gateway extends EventEmitter<GatewayEvents> {
     const endpoint = new IkeEndpoint(this.#runtime, config, transport.ports);
     this.#endpoint = endpoint;
     transport.onDatagram((datagram) => this.#runtime.guard('datagram', () => endpoint.receive(datagram)));
-    dataPlane.onEvent((event) => this.#runtime.guard('data-plane', () => endpoint.dataPlaneEvent(event)));
+    this.#manual = new ManualSas(dataPlane, () => endpoint.nextId(), transport.ports.natt);
+    dataPlane.onEvent((event) => {
+      const manual = event.type === 'expire' ? this.#manual.status(event.saId) : undefined;
+      if (manual === undefined) this.#runtime.guard('data-plane', () => endpoint.dataPlaneEvent(event));
+      else if (event.type === 'expire' && event.hard) this.#later('sa-expired', manual);
+    });
     plane.portable?.onPacket((packet, saId) => this.#later('packet', packet, this.#handle(saId)));
     this.#runtime.guard('begin', () => endpoint.begin());
   }
@@ -180,6 +190,26 @@ export class Gateway extends EventEmitter<GatewayEvents> {
     }));
   }
 
+  /**
+   * Installs one direction of an SA whose keys were agreed on elsewhere, without IKE; resolves with its id. Nobody rekeys it, and
+   * its keys must never have been used before: sequence numbers and IVs begin anew. Rejects with a ConfigError that names the field.
+   */
+  async addSa(sa: ManualSaInput): Promise<number> {
+    if (this.#closing !== undefined) throw new IkeError('ERR_IKE_CLOSED', 'the gateway is closed');
+    return this.#manual.add(sa);
+  }
+
+  /** Removes an SA that {@link addSa} installed. Throws an {@link IkeError} for an id that is of none. */
+  deleteSa(id: number): void {
+    if (!this.#manual.delete(id))
+      throw new IkeError('ERR_IKE_UNKNOWN_NAME', `there is no SA ${id} that was installed by hand`);
+  }
+
+  /** The SAs that {@link addSa} installed. */
+  manualSas(): ManualSaStatus[] {
+    return this.#manual.list();
+  }
+
   /** What was counted since the start. */
   stats(): GatewayStats {
     return { ike: this.#endpoint.counts(), dataPlane: this.#plane.dataPlane.stats() };
@@ -206,6 +236,7 @@ export class Gateway extends EventEmitter<GatewayEvents> {
   async #close(): Promise<void> {
     await new Promise<void>((resolve) => this.#endpoint.close(CLOSE_PATIENCE_MS, resolve));
     this.#runtime.end();
+    this.#manual.close();
     await Promise.all([this.#plane.dataPlane.close(), this.#plane.transport.close(), this.#pool.close()]);
   }
 
@@ -301,10 +332,11 @@ export class Gateway extends EventEmitter<GatewayEvents> {
   }
 
   #childName(connection: string, child: string | undefined): string {
-    const { children } = this.#connection(connection);
-    const names = Object.keys(children);
-    if (child === undefined && names.length === 1) return names[0];
-    if (child !== undefined && Object.hasOwn(children, child)) return child;
+    const { children, shunts } = this.#connection(connection);
+    const negotiated = Object.keys(children);
+    const names = [...negotiated, ...Object.keys(shunts)];
+    if (child === undefined && negotiated.length === 1) return negotiated[0];
+    if (child !== undefined && names.includes(child)) return child;
     const what = child === undefined ? 'which child?' : `there is no child "${child}"`;
     throw new IkeError(
       'ERR_IKE_UNKNOWN_NAME',

@@ -1,5 +1,6 @@
 // The public API: what is exported here is all that users may rely on.
 
+export type { ManualSaInput } from './config/manual.ts';
 export type { ConfigInput } from './config/parse.ts';
 export { ConfigError, IkeError, NegotiationError, SystemError } from './errors.ts';
 export type {
@@ -16,3 +17,4 @@ export type { ChildSaInfo, DownReason, IkeSaInfo, KeyLogEntry, MessageTrace } fr
 export type { FailureReport } from './ike/failure.ts';
 export type { Log } from './ike/runtime.ts';
 export type { DataPlaneStats, SaCounters } from './ipsec/data-plane.ts';
+export type { ManualSaStatus } from './manual-sas.ts';

@@ -1,5 +1,5 @@
 // Integrity algorithms for ESP: HMAC (RFC 2404, RFC 4868), AES-CMAC-96 (RFC 4494) and AES-XCBC-MAC-96 (RFC
-// 3566), keyed once.
+// 3566), keyed once. For one thread at a time.
 #pragma once
 
 #include <cstdint>

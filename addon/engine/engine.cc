@@ -1,7 +1,11 @@
 // Opening and closing in order, and the commands of JavaScript.
 #include "engine/engine.h"
 
+#include <linux/sock_diag.h>
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <unordered_set>
 
@@ -58,7 +62,7 @@ Engine::~Engine() {
 }
 
 Status Engine::openTunnel(const EngineConfig& config) {
-  Outcome<Tun> tun = Tun::open(config.tunName, config.mtuBytes, offloads_);
+  Outcome<Tun> tun = Tun::open(config.tunName, config.mtuBytes, offloads_, workers_);
   if (!tun.ok()) return std::move(tun.failure());
   tun_.emplace(std::move(tun.value()));
   if (!config.installRoutes) return std::nullopt;
@@ -111,23 +115,22 @@ Status Engine::openPort(std::span<const Address> addresses, std::uint16_t wanted
 }
 
 Status Engine::startWorkers() {
-  if (tun_) {
-    Outcome<std::unique_ptr<OutboundWorker>> worker = OutboundWorker::start(shared_, *tun_, sockets_);
+  for (std::size_t i = 0; tun_ && i < workers_; i++) {
+    auto worker = OutboundWorker::start(i, shared_, *tun_, sockets_, busyPollNs_);
     if (!worker.ok()) return std::move(worker.failure());
-    out_ = std::move(worker.value());
+    out_.push_back(std::move(worker.value()));
   }
-  if (!sockets_.empty()) {
-    const Tun* const tun = tun_ ? &*tun_ : nullptr;
-    Outcome<std::unique_ptr<InboundWorker>> worker = InboundWorker::start(shared_, tun, sockets_, offloads_);
+  for (std::size_t i = 0; !sockets_.empty() && i < workers_; i++) {
+    auto worker = InboundWorker::start(i, shared_, tun_ ? &*tun_ : nullptr, sockets_, offloads_, busyPollNs_);
     if (!worker.ok()) return std::move(worker.failure());
-    in_ = std::move(worker.value());
+    in_.push_back(std::move(worker.value()));
   }
   return std::nullopt;
 }
 
 void Engine::stopWorkers() noexcept {
-  out_.reset();
-  in_.reset();
+  out_.clear();
+  in_.clear();
 }
 
 void Engine::closeTunnel() {
@@ -144,6 +147,7 @@ void Engine::closeTunnel() {
 void Engine::closeSockets() {
   if (sockets_.empty()) return;
   stopWorkers();
+  overflows_ += socketOverflows();
   sockets_.clear();
   if (tunnelOpen()) startWorkers();
 }
@@ -202,10 +206,11 @@ Status Engine::addSa(SaSpec spec) {
   const bool inbound = spec.inbound;
   if (Status status = inbound ? shared_.in.with(add) : shared_.out.with(add)) return status;
   if (inbound) {
-    if (in_ != nullptr && shared_.in.with([](InboundCore& core) { return core.hasReleased(); })) in_->wake();
+    if (!in_.empty() && shared_.in.with([](InboundCore& core) { return core.hasReleased(); }))
+      in_.front()->wake();
   } else {
-    if (out_ != nullptr && shared_.out.with([](OutboundCore& core) { return core.hasReleased(); }))
-      out_->wake();
+    if (!out_.empty() && shared_.out.with([](OutboundCore& core) { return core.hasReleased(); }))
+      out_.front()->wake();
   }
   return std::nullopt;
 }
@@ -230,12 +235,14 @@ std::optional<SaReport> Engine::querySa(std::uint32_t id) {
 
 Status Engine::addPolicy(std::unique_ptr<Policy> policy) {
   const std::uint32_t id = policy->id;
+  const bool bypass = policy->kind == Policy::Kind::bypass;
   const std::vector<Selector> localTs = policy->localTs;
   const std::vector<Selector> remoteTs = policy->remoteTs;
   if (Status status = shared_.out.with([&](OutboundCore& core) { return core.addPolicy(std::move(policy)); }))
     return status;
-  // The policy stands before traffic is led to it.
-  if (!routes_) return std::nullopt;
+  // The policy stands before traffic is led to it. What is to pass by the tunnel only comes here where
+  // another policy's route leads it; what is to be discarded comes here to end.
+  if (!routes_ || bypass) return std::nullopt;
   Status status = routes_->add(id, localTs, remoteTs);
   if (status) shared_.out.with([id](OutboundCore& core) { core.deletePolicy(id); });
   return status;
@@ -253,7 +260,27 @@ Stats Engine::stats() {
   for (std::size_t i = 0; i < stats.drops.size(); i++)
     stats.drops[i] = stats.in.drops[i] + stats.out.drops[i];
   shared_.outside.addTo(stats.drops);
+  stats.drops[static_cast<std::size_t>(Drop::queueFull)] += overflows_ + socketOverflows();
+  const auto add = [&stats](const char* name, const std::vector<WorkerCounters>& all) {
+    for (std::size_t i = 0; i < all.size(); i++)
+      stats.workers.push_back(
+          {name + std::to_string(i), all[i].packets, all[i].bytes, all[i].batches, all[i].drops});
+  };
+  add("in-", shared_.inCounters);
+  add("out-", shared_.outCounters);
   return stats;
+}
+
+/** What the kernel dropped because the workers did not come to read it. */
+std::uint64_t Engine::socketOverflows() const noexcept {
+  std::uint64_t sum = 0;
+  for (const BoundSocket& bound : sockets_) {
+    std::array<std::uint32_t, SK_MEMINFO_VARS> values{};
+    socklen_t length = sizeof values;
+    if (::getsockopt(bound.socket.fd(), SOL_SOCKET, SO_MEMINFO, values.data(), &length) == 0)
+      sum += values[SK_MEMINFO_DROPS];
+  }
+  return sum;
 }
 
 }  // namespace ike

@@ -1,6 +1,6 @@
 // The engine: sockets, TUN device, routes and databases of one gateway, and the workers that move packets
-// between them, one a direction. All methods are for the one thread that made it; each worker shares its half
-// of the core with it under a lock.
+// between them, equally many in each direction. All methods are for the one thread that made it; the workers
+// share their half of the core with it under a lock.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,10 @@ struct EngineConfig {
   std::size_t heldPackets = 0;
   /** Whether the kernel's segmentation, joining and checksum offloads are used. */
   bool offloads = true;
+  /** Threads in each direction, 1 to `kMaxWorkers`. */
+  std::size_t workers = 1;
+  /** How long a worker looks again before it sleeps. */
+  std::int64_t busyPollNs = 0;
 };
 
 class Engine {
@@ -72,16 +76,21 @@ class Engine {
   Engine(const EngineConfig& config, std::shared_ptr<Mailbox> mailbox)
       : mark_(config.rule.mark),
         offloads_(config.offloads),
-        shared_(std::move(mailbox), config.heldPackets) {}
+        workers_(config.workers),
+        busyPollNs_(config.busyPollNs),
+        shared_(std::move(mailbox), config.heldPackets, config.workers) {}
 
   Status openSockets(const EngineConfig& config);
   Status openPort(std::span<const Address> addresses, std::uint16_t wanted, bool natt, std::uint16_t& bound);
   Status openTunnel(const EngineConfig& config);
   Status startWorkers();
   void stopWorkers() noexcept;
+  std::uint64_t socketOverflows() const noexcept;
 
   std::uint32_t mark_;
   bool offloads_;
+  std::size_t workers_;
+  std::int64_t busyPollNs_;
   std::uint16_t port_ = 0;
   std::uint16_t nattPort_ = 0;
   std::vector<std::string> warnings_;
@@ -89,8 +98,10 @@ class Engine {
   std::vector<BoundSocket> sockets_;
   std::optional<Tun> tun_;
   std::optional<RouteTable> routes_;
-  std::unique_ptr<OutboundWorker> out_;
-  std::unique_ptr<InboundWorker> in_;
+  std::vector<std::unique_ptr<OutboundWorker>> out_;
+  std::vector<std::unique_ptr<InboundWorker>> in_;
+  /** Of sockets that are closed. */
+  std::uint64_t overflows_ = 0;
   UdpBatch sendBatch_;
 };
 

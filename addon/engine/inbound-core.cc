@@ -11,6 +11,8 @@ namespace ike {
 namespace {
 
 constexpr std::uint32_t kFirstSpi = 256;
+/** How many packets ahead the keys of an SA are fetched. */
+constexpr std::size_t kAhead = 3;
 
 }  // namespace
 
@@ -40,7 +42,7 @@ Status InboundCore::addSa(SaSpec spec, std::unique_ptr<Suite> suite) {
   if (byId_.size() >= kMaxSas) return Failure{"ERR_IKE_LIMIT", "too many SAs"};
   const std::uint32_t id = spec.id;
   const std::uint32_t spi = spec.spi;
-  auto sa = std::make_unique<InboundSa>(std::move(spec), std::move(suite));
+  auto sa = std::make_shared<InboundSa>(std::move(spec), std::move(suite));
   byId_.emplace(id, sa.get());
   bySpi_.emplace(spi, std::move(sa));
   const auto place = reserved_.find(spi);
@@ -108,15 +110,28 @@ bool InboundCore::keep(std::uint32_t spi, Packet& packet, std::int64_t nowNs) {
   return true;
 }
 
-void InboundCore::inbound(std::span<Packet> packets, std::int64_t nowNs) {
+void InboundCore::begin(std::span<Packet> packets, InboundWork& work) {
+  const Tally before = Tally::of(stats_);
+  work.strangerCount_ = 0;
   std::array<Packet*, kBatch> run;
   std::size_t runLength = 0;
   InboundSa* runSa = nullptr;
+  std::array<InboundSa*, kBatch> sas;
+  prefetch(packets, sas);
   const auto flush = [&] {
-    if (runLength > 0) openRun(*runSa, std::span(run).first(runLength), nowNs);
+    if (runLength == 0) return;
+    const std::span<Packet*> packetsOfRun = std::span(run).first(runLength);
+    InboundWork::Part& part = work.parts_[work.partCount_++];
+    part.sa = runSa->shared_from_this();
+    part.sa->begin(packetsOfRun, part.run);
+    for (const Packet* const packet : packetsOfRun)
+      if (packet->drop != Drop::none) count(packet->drop);
     runLength = 0;
   };
-  for (Packet& packet : packets) {
+  for (std::size_t i = 0; i < packets.size(); i++) {
+    Packet& packet = packets[i];
+    if (i + kAhead < packets.size() && sas[i + kAhead] != nullptr && sas[i + kAhead] != runSa)
+      sas[i + kAhead]->prefetchKeys();
     if (packet.lengthBytes < kEspHeaderBytes) {
       packet.drop = Drop::malformed;
       count(packet.drop);
@@ -125,29 +140,78 @@ void InboundCore::inbound(std::span<Packet> packets, std::int64_t nowNs) {
     const std::uint32_t spi = load32(packet.bytes().data());
     if (runLength == 0 || runSa->spi() != spi) {
       flush();
-      const auto place = bySpi_.find(spi);
-      if (place == bySpi_.end()) {
-        if (keep(spi, packet, nowNs)) continue;
-        packet.drop = Drop::unknownSpi;
-        count(packet.drop);
+      if (sas[i] == nullptr) {
+        work.strangers_[work.strangerCount_++] = &packet;
         continue;
       }
-      runSa = place->second.get();
+      runSa = sas[i];
     }
     run[runLength++] = &packet;
   }
   flush();
+  work.begun_ = Tally::of(stats_) - before;
 }
 
-void InboundCore::openRun(InboundSa& sa, std::span<Packet*> run, std::int64_t nowNs) noexcept {
+Tally InboundCore::finish(InboundWork& work, std::int64_t nowNs) {
+  const Tally before = Tally::of(stats_);
+  for (InboundWork::Part& part : work.used()) finishRun(*part.sa, part.run, nowNs);
+  // Only now, in their order: their SA may have come while they waited for their turn.
+  for (Packet* const packet : std::span(work.strangers_).first(work.strangerCount_)) {
+    const std::uint32_t spi = load32(packet->bytes().data());
+    if (bySpi_.contains(spi)) {
+      openStranger(*packet, nowNs);
+    } else if (!keep(spi, *packet, nowNs)) {
+      packet->drop = Drop::unknownSpi;
+      count(packet->drop);
+    }
+  }
+  return work.begun_ + (Tally::of(stats_) - before);
+}
+
+/** The SA of each packet, or null; before any of them is looked at, so that the memory of many is on its way
+ * at the same time. */
+void InboundCore::prefetch(std::span<const Packet> packets, std::span<InboundSa*> sas) const noexcept {
+  std::uint32_t lastSpi = 0;
+  InboundSa* last = nullptr;
+  for (std::size_t i = 0; i < packets.size(); i++) {
+    sas[i] = nullptr;
+    if (packets[i].lengthBytes < kEspHeaderBytes) continue;
+    const std::uint32_t spi = load32(packets[i].bytes().data());
+    if (last == nullptr || spi != lastSpi) {
+      const auto place = bySpi_.find(spi);
+      last = place == bySpi_.end() ? nullptr : place->second.get();
+      lastSpi = spi;
+      if (last != nullptr) last->prefetch();
+    }
+    sas[i] = last;
+  }
+}
+
+void InboundCore::finishRun(InboundSa& sa, InboundSa::Run& run, std::int64_t nowNs) noexcept {
   const SaCounters before = sa.counters();
-  sa.open(run, nowNs);
+  sa.finish(run, nowNs);
   stats_.packets += sa.counters().packets - before.packets;
   stats_.bytes += sa.counters().bytes - before.bytes;
-  for (const Packet* const packet : run)
+  for (const Packet* const packet : std::span(run.packets).first(run.count))
     if (packet->drop != Drop::none) count(packet->drop);
   Event event{Event::Type::mapping, sa.id()};
   if (sa.takeMapping(event.remote) && !mailbox_.post(event)) sa.restoreMapping();
+}
+
+/** One by itself, all three steps under the lock: rare, and bounded by what is kept. */
+void InboundCore::openStranger(Packet& packet, std::int64_t nowNs) {
+  const auto place = bySpi_.find(load32(packet.bytes().data()));
+  if (place == bySpi_.end()) {
+    packet.drop = Drop::unknownSpi;
+    count(packet.drop);
+    return;
+  }
+  Packet* one = &packet;
+  InboundSa::Run run;
+  place->second->begin(std::span(&one, 1), run);
+  if (packet.drop != Drop::none) count(packet.drop);
+  place->second->decrypt(run);
+  finishRun(*place->second, run, nowNs);
 }
 
 std::size_t InboundCore::released(std::span<Packet> packets, std::int64_t nowNs) {
@@ -159,9 +223,9 @@ std::size_t InboundCore::released(std::span<Packet> packets, std::int64_t nowNs)
     released_.pop_front();
     Early& early = arriving_.back();
     packets[used] = Packet(early.bytes, 0, early.bytes.size());
-    packets[used++].remote = early.remote;
+    packets[used].remote = early.remote;
+    openStranger(packets[used++], nowNs);
   }
-  inbound(packets.first(used), nowNs);
   return used;
 }
 

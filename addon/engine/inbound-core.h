@@ -1,8 +1,11 @@
 // The receiving half of the databases: the SAs that receive, the SPIs promised to SAs to come, and the
-// packets that came for those too early. JavaScript's commands change it, the inbound worker sends batches
-// through. Not safe for threads by itself: `Guarded` holds the lock, once a batch.
+// packets that came for those too early. JavaScript's commands change it, the inbound workers send batches
+// through. Not safe for threads by itself: `Guarded` holds the lock. A batch is in it twice: `begin` finds
+// SAs and looks at numbers, then the worker decrypts without the lock, then `finish` takes numbers and
+// counts, for one batch after the other in the order in which they were received.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -18,6 +21,40 @@
 #include "net/outcome.h"
 
 namespace ike {
+
+/** A worker's batch between `begin` and `finish`: packets of one SA after packets of another. It owns the SAs
+ * meanwhile, so that one that is deleted ends, with its keys, when the last batch with it does. */
+class InboundWork {
+ public:
+  InboundWork() : parts_(kBatch) {}
+
+  /** Touches nothing that others do. */
+  void decrypt() noexcept {
+    for (Part& part : used()) part.sa->decrypt(part.run);
+  }
+  /** The batch needs its SAs no more. Outside of the lock. */
+  void done() noexcept {
+    for (Part& part : used()) part.sa.reset();
+    partCount_ = 0;
+  }
+
+ private:
+  friend class InboundCore;
+  struct Part {
+    std::shared_ptr<InboundSa> sa;
+    InboundSa::Run run;
+  };
+
+  std::span<Part> used() noexcept { return std::span(parts_).first(partCount_); }
+
+  std::vector<Part> parts_;
+  std::size_t partCount_ = 0;
+  /** Without an SA when they came. */
+  std::array<Packet*, kBatch> strangers_;
+  std::size_t strangerCount_ = 0;
+  /** Of `begin`. */
+  Tally begun_;
+};
 
 class InboundCore {
  public:
@@ -36,9 +73,13 @@ class InboundCore {
 
   const DirectionStats& stats() const noexcept { return stats_; }
 
-  /** ESP packets become inner packets, or are kept for an SA to come, or dropped. At most `kBatch`. */
-  void inbound(std::span<Packet> packets, std::int64_t nowNs);
-  /** Early packets whose SA has come, opened, in order; how many. Their memory stays until the next call. */
+  /** Finds the SAs of ESP packets; at most `kBatch`. */
+  void begin(std::span<Packet> packets, InboundWork& work);
+  /** After `decrypt`: they become inner packets, or are kept for an SA to come, or dropped. Early packets
+   * that were released go before. */
+  Tally finish(InboundWork& work, std::int64_t nowNs);
+  /** Early packets whose SA has come, opened, in order; how many. Their memory stays until the next call. In
+   * the order of batches too. */
   std::size_t released(std::span<Packet> packets, std::int64_t nowNs);
   bool hasReleased() const noexcept { return !released_.empty(); }
   /** Gives up what nobody came for. */
@@ -56,10 +97,12 @@ class InboundCore {
   void count(Drop drop) noexcept { stats_.count(drop); }
   /** False: no SA is to come of that SPI. */
   bool keep(std::uint32_t spi, Packet& packet, std::int64_t nowNs);
-  void openRun(InboundSa& sa, std::span<Packet*> run, std::int64_t nowNs) noexcept;
+  void openStranger(Packet& packet, std::int64_t nowNs);
+  void finishRun(InboundSa& sa, InboundSa::Run& run, std::int64_t nowNs) noexcept;
+  void prefetch(std::span<const Packet> packets, std::span<InboundSa*> sas) const noexcept;
 
   Mailbox& mailbox_;
-  std::unordered_map<std::uint32_t, std::unique_ptr<InboundSa>> bySpi_;
+  std::unordered_map<std::uint32_t, std::shared_ptr<InboundSa>> bySpi_;
   std::unordered_map<std::uint32_t, InboundSa*> byId_;
   /** With how many early packets each has. */
   std::unordered_map<std::uint32_t, std::uint32_t> reserved_;

@@ -1,5 +1,6 @@
-// One batch at a time; the lock is held only while it goes through the core. What is joined reaches over
-// batches, but never over a receive call, for it lies in that call's memory.
+// One batch at a time. The lock is held twice, shortly: while SAs are found, and when the batch's turn has
+// come. With one thread it is always its turn, and what is joined reaches over batches, but never over a
+// receive call, for it lies in that call's memory.
 #include "engine/inbound-worker.h"
 
 #include <algorithm>
@@ -15,6 +16,27 @@ constexpr std::size_t kReads = 16;
 /** What one receive call should bring at most, so that it stays in the cache until it is written. */
 constexpr std::size_t kReadBytes = 128 << 10;
 constexpr std::size_t kFewMessages = 2;
+constexpr std::uint8_t kFragmentHeader = 44;
+
+/** Fragments go by their addresses alone, for only the first of them has ports. */
+bool isFragment(std::span<const std::uint8_t> packet) noexcept {
+  if (packet[0] >> 4 == 6) return packet[6] == kFragmentHeader;
+  return ((packet[6] & 0x3f) | packet[7]) != 0;
+}
+
+/** Equal for the packets of one flow. */
+std::size_t laneOf(const Packet& packet) noexcept {
+  const PacketInfo& info = packet.info;
+  std::uint32_t hash = info.protocol;
+  const auto mix = [&hash](std::uint32_t value) { hash = (hash ^ value) * 0x9e3779b1u; };
+  for (std::size_t i = 0; i < info.source.length; i += 4) {
+    mix(load32(info.source.bytes.data() + i));
+    mix(load32(info.destination.bytes.data() + i));
+  }
+  if (!isFragment(packet.bytes()))
+    mix(static_cast<std::uint32_t>(info.sourcePort) << 16 | info.destinationPort);
+  return (hash >> 16) % kLanes;
+}
 
 }  // namespace
 
@@ -30,37 +52,68 @@ const BoundSocket* socketFor(std::span<const BoundSocket> sockets, bool natt, co
   return wildcard;
 }
 
-Outcome<std::unique_ptr<InboundWorker>> InboundWorker::start(Shared& shared, const Tun* tun,
+Outcome<std::unique_ptr<InboundWorker>> InboundWorker::start(std::size_t index, Shared& shared,
+                                                             const Tun* tun,
                                                              std::span<const BoundSocket> sockets,
-                                                             bool offloads) {
-  std::unique_ptr<InboundWorker> worker(new InboundWorker(shared, tun, sockets, offloads));
+                                                             bool offloads, std::int64_t busyPollNs) {
+  std::unique_ptr<InboundWorker> worker(new InboundWorker(index, shared, tun, sockets, offloads));
   std::vector<int> fds;
   for (const BoundSocket& bound : sockets) fds.push_back(bound.socket.fd());
-  if (Status status = worker->loop_.start("ike-in", *worker, fds)) return std::move(*status);
+  const LoopOptions options{
+      .name = "ike-in-" + std::to_string(index), .shared = !worker->alone_, .busyPollNs = busyPollNs};
+  if (Status status = worker->loop_.start(options, *worker, fds)) return std::move(*status);
   return worker;
 }
 
 void InboundWorker::tick(std::int64_t nowNs) noexcept {
-  shared_.in.with([nowNs](InboundCore& core) { core.tick(nowNs); });
+  if (index_ == 0) shared_.in.with([nowNs](InboundCore& core) { core.tick(nowNs); });
 }
 
 void InboundWorker::ready(std::size_t index, bool) noexcept {
   const BoundSocket& bound = sockets_[index];
+  // A batch a read where there are others: only its first batch is worked on beside theirs.
+  const std::size_t fewest = alone_ ? kFewMessages : 1;
   for (std::size_t reads = 0; reads < kReads && !loop_.stopping(); reads++) {
     const std::size_t asked = wanted_;
-    for (std::size_t i = 0; i < asked; i++) messages_[i].data = slots_.at(i);
-    const std::size_t received = bound.socket.receive(batch_, std::span(messages_).first(asked));
+    const std::size_t received = receive(bound, asked);
+    if (received == 0) return;
     std::size_t totalBytes = 0;
+    std::size_t datagrams = 0;
     for (const UdpDatagram& message : std::span(messages_).first(received)) {
       totalBytes += message.data.size();
+      datagrams += message.data.size() / std::max<std::size_t>(message.segmentBytes, 1);
       takeApart(bound, message);
     }
-    process();
+    process(Rest::none);
     write();
-    if (received == 0) return;
-    wanted_ = std::clamp(kReadBytes * received / std::max<std::size_t>(totalBytes, 1), kFewMessages, kBatch);
+    std::size_t wanted = kReadBytes * received / std::max<std::size_t>(totalBytes, 1);
+    if (!alone_) wanted = std::min(wanted, kBatch * received / std::max<std::size_t>(datagrams, 1));
+    wanted_ = std::clamp(wanted, fewest, kBatch);
     if (received < asked) return;
   }
+}
+
+/** What was received has its place among the reads of all threads. */
+std::size_t InboundWorker::receive(const BoundSocket& bound, std::size_t asked) noexcept {
+  for (std::size_t i = 0; i < asked; i++) messages_[i].data = slots_.at(i);
+  const std::span<UdpDatagram> room = std::span(messages_).first(asked);
+  if (alone_) return bound.socket.receive(batch_, room);
+  const std::lock_guard lock(shared_.reception.reading);
+  const std::size_t received = bound.socket.receive(batch_, room);
+  if (received > 0) place_ = shared_.reception.reads.take();
+  return received;
+}
+
+void InboundWorker::awaitTurn() noexcept {
+  if (alone_ || turn_) return;
+  shared_.reception.reads.await(place_);
+  turn_ = true;
+}
+
+void InboundWorker::passTurn() noexcept {
+  if (alone_) return;
+  shared_.reception.reads.pass(place_);
+  turn_ = false;
 }
 
 void InboundWorker::takeApart(const BoundSocket& bound, const UdpDatagram& message) noexcept {
@@ -72,11 +125,12 @@ void InboundWorker::takeApart(const BoundSocket& bound, const UdpDatagram& messa
     done += lengthBytes;
     const bool marked = data.size() >= kMarkerBytes && load32(data.data()) == 0;
     if (bound.natt && data.size() == 1 && data[0] == kKeepalive) {
-      shared_.outside.count(Drop::keepalive);
+      drop(Drop::keepalive);
     } else if (bound.natt && !marked) {
+      // Before it is placed: what is full and last is left for the caller, who knows that it is the last.
+      if (count_ == kBatch) process(Rest::more);
       packets_[count_].place(data, 0, data.size());
-      packets_[count_].remote = message.remote;
-      if (++count_ == kBatch) process();
+      packets_[count_++].remote = message.remote;
     } else {
       toMailbox(bound, message, bound.natt ? data.subspan(kMarkerBytes) : data);
     }
@@ -85,30 +139,45 @@ void InboundWorker::takeApart(const BoundSocket& bound, const UdpDatagram& messa
 
 void InboundWorker::toMailbox(const BoundSocket& bound, const UdpDatagram& message,
                               std::span<const std::uint8_t> data) noexcept {
+  awaitTurn();
   IkeDatagram ike{.local = {message.local, bound.socket.local().port},
                   .remote = message.remote,
                   .natt = bound.natt,
                   .data = {data.begin(), data.end()}};
-  if (!shared_.mailbox->post(std::move(ike))) shared_.outside.count(Drop::ikeOverflow);
+  if (!shared_.mailbox->post(std::move(ike))) drop(Drop::ikeOverflow);
 }
 
 void InboundWorker::woken() noexcept {
+  if (!alone_) {
+    const std::lock_guard lock(shared_.reception.reading);
+    place_ = shared_.reception.reads.take();
+  }
+  awaitTurn();
   openReleased();
-  write();
+  passTurn();
 }
 
-void InboundWorker::process() noexcept {
-  if (count_ == 0) return;
+void InboundWorker::process(Rest rest) noexcept {
   const std::span<Packet> packets = std::span(packets_).first(count_);
   count_ = 0;
-  // What came early is older, and goes first.
-  while (!shared_.in.with([&](InboundCore& core) {
-    if (core.hasReleased()) return false;
-    core.inbound(packets, steadyNs());
-    return true;
-  }))
-    openReleased();
-  deliver(packets);
+  if (!packets.empty()) {
+    shared_.in.with([&](InboundCore& core) { core.begin(packets, work_); });
+    work_.decrypt();
+  }
+  awaitTurn();
+  if (!packets.empty()) {
+    Tally tally;
+    // What came early is older, and goes first.
+    while (!shared_.in.with([&](InboundCore& core) {
+      if (core.hasReleased()) return false;
+      tally = core.finish(work_, steadyNs());
+      return true;
+    }))
+      openReleased();
+    counters_.add(tally);
+    work_.done();
+  }
+  deliver(packets, rest);
 }
 
 void InboundWorker::openReleased() noexcept {
@@ -116,26 +185,74 @@ void InboundWorker::openReleased() noexcept {
     const std::size_t count =
         shared_.in.with([this](InboundCore& core) { return core.released(releasedPackets_, steadyNs()); });
     if (count == 0) return;
-    deliver(std::span(releasedPackets_).first(count));
+    deliver(std::span(releasedPackets_).first(count), Rest::more);
     // Their memory is gone with the next call.
     write();
   }
 }
 
-void InboundWorker::deliver(std::span<const Packet> packets) noexcept {
-  for (const Packet& packet : packets) {
-    if (packet.drop != Drop::none) continue;
-    if (joiner_.add(packet.bytes())) continue;
-    write();
-    joiner_.add(packet.bytes());
+/** In turn; without a rest the turn goes to the next read. */
+void InboundWorker::deliver(std::span<const Packet> packets, Rest rest) noexcept {
+  if (!alone_) return deliverByFlow(packets, rest);
+  for (const Packet& packet : packets)
+    if (packet.drop == Drop::none) join(packet);
+}
+
+void InboundWorker::deliverByFlow(std::span<const Packet> packets, Rest rest) noexcept {
+  constexpr std::uint8_t kEnd = 0xff;
+  static_assert(kBatch < kEnd && kLanes <= kEnd);
+  struct Flow {
+    std::uint8_t lane;
+    std::uint8_t first;
+    std::uint8_t last;
+    std::uint32_t place;
+  };
+  std::array<Flow, kBatch> flows;
+  std::array<std::uint8_t, kBatch> next;
+  std::array<std::uint8_t, kLanes> flowOf;
+  flowOf.fill(kEnd);
+  std::size_t flowCount = 0;
+  for (std::size_t i = 0; i < packets.size(); i++) {
+    if (packets[i].drop != Drop::none) continue;
+    const auto index = static_cast<std::uint8_t>(i);
+    const std::size_t lane = laneOf(packets[i]);
+    next[i] = kEnd;
+    if (flowOf[lane] == kEnd) {
+      flowOf[lane] = static_cast<std::uint8_t>(flowCount);
+      flows[flowCount++] = {static_cast<std::uint8_t>(lane), index, index,
+                            shared_.reception.flows[lane].take()};
+    } else {
+      Flow& flow = flows[flowOf[lane]];
+      next[flow.last] = index;
+      flow.last = index;
+    }
   }
+  if (rest == Rest::none) passTurn();
+  for (const Flow& flow : std::span(flows).first(flowCount)) {
+    Lane& lane = shared_.reception.flows[flow.lane];
+    lane.await(flow.place);
+    for (std::uint8_t i = flow.first; i != kEnd; i = next[i]) join(packets[i]);
+    write();
+    lane.pass(flow.place);
+  }
+}
+
+void InboundWorker::join(const Packet& packet) noexcept {
+  if (joiner_.add(packet.bytes())) return;
+  write();
+  joiner_.add(packet.bytes());
 }
 
 void InboundWorker::write() noexcept {
   const std::size_t count = joiner_.count();
   const std::span<const iovec> pieces = joiner_.take();
   if (count == 0 || (tun_ != nullptr && tun_->write(pieces))) return;
-  for (std::size_t i = 0; i < count; i++) shared_.outside.count(Drop::tunWrite);
+  for (std::size_t i = 0; i < count; i++) drop(Drop::tunWrite);
+}
+
+void InboundWorker::drop(Drop cause) noexcept {
+  shared_.outside.count(cause);
+  counters_.addDrops(1);
 }
 
 }  // namespace ike

@@ -1,5 +1,6 @@
-// The thread of what comes: sockets -> messages cut into datagrams -> IKE to the mailbox, ESP to the inbound
-// core -> consecutive segments of one flow joined -> TUN device.
+// A thread of what comes: sockets -> messages cut into datagrams -> IKE to the mailbox, ESP to the inbound
+// core, under its lock -> decryption, beside the other threads -> counted, in the order of reads ->
+// consecutive segments of one flow joined -> TUN device, each flow in the order of reads.
 #pragma once
 
 #include <array>
@@ -18,8 +19,9 @@ namespace ike {
 class InboundWorker {
  public:
   /** Starts the thread. What it is given must stay as it is until it is destroyed. `tun` may be null. */
-  static Outcome<std::unique_ptr<InboundWorker>> start(Shared& shared, const Tun* tun,
-                                                       std::span<const BoundSocket> sockets, bool offloads);
+  static Outcome<std::unique_ptr<InboundWorker>> start(std::size_t index, Shared& shared, const Tun* tun,
+                                                       std::span<const BoundSocket> sockets, bool offloads,
+                                                       std::int64_t busyPollNs);
   ~InboundWorker() { loop_.stop(); }
 
   /** Early packets may be opened. */
@@ -28,21 +30,40 @@ class InboundWorker {
  private:
   friend class Loop;
 
-  InboundWorker(Shared& shared, const Tun* tun, std::span<const BoundSocket> sockets, bool offloads) noexcept
-      : shared_(shared), tun_(tun), sockets_(sockets), joiner_(offloads) {}
+  InboundWorker(std::size_t index, Shared& shared, const Tun* tun, std::span<const BoundSocket> sockets,
+                bool offloads)
+      : index_(index),
+        alone_(shared.inCounters.size() == 1),
+        shared_(shared),
+        tun_(tun),
+        sockets_(sockets),
+        joiner_(offloads),
+        counters_(shared.inCounters[index]) {}
+
+  /** What is still to come of a read: another batch, or nothing, so that the next read's turn may come. */
+  enum class Rest { more, none };
 
   void ready(std::size_t index, bool broken) noexcept;
   void woken() noexcept;
   void tick(std::int64_t nowNs) noexcept;
 
+  std::size_t receive(const BoundSocket& bound, std::size_t asked) noexcept;
+  void awaitTurn() noexcept;
+  void passTurn() noexcept;
   void takeApart(const BoundSocket& bound, const UdpDatagram& message) noexcept;
   void toMailbox(const BoundSocket& bound, const UdpDatagram& message,
                  std::span<const std::uint8_t> data) noexcept;
-  void process() noexcept;
+  void process(Rest rest) noexcept;
   void openReleased() noexcept;
-  void deliver(std::span<const Packet> packets) noexcept;
+  void deliver(std::span<const Packet> packets, Rest rest) noexcept;
+  void deliverByFlow(std::span<const Packet> packets, Rest rest) noexcept;
+  void join(const Packet& packet) noexcept;
   void write() noexcept;
+  void drop(Drop cause) noexcept;
 
+  std::size_t index_;
+  /** No other threads to keep in order with. */
+  bool alone_;
   Shared& shared_;
   const Tun* tun_;
   std::span<const BoundSocket> sockets_;
@@ -53,8 +74,13 @@ class InboundWorker {
   std::size_t wanted_ = kBatch;
   std::array<Packet, kBatch> packets_;
   std::size_t count_ = 0;
+  InboundWork work_;
+  /** The place of the read at hand, and whether its turn has come. */
+  std::uint32_t place_ = 0;
+  bool turn_ = false;
   std::array<Packet, kBatch> releasedPackets_;
   SegmentJoiner joiner_;
+  WorkerCounters& counters_;
   /** The last, so that the thread ends before what it uses. */
   Loop loop_;
 };

@@ -6,6 +6,8 @@
 
 namespace ike {
 
+/** Threads, in each direction. */
+inline constexpr std::size_t kMaxWorkers = 16;
 /** In each direction. */
 inline constexpr std::size_t kMaxSas = 131072;
 inline constexpr std::size_t kMaxPolicies = 65536;

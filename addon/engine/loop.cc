@@ -24,18 +24,20 @@ std::int64_t steadyNs() noexcept {
          1;
 }
 
-Status Loop::launch(const char* name, std::span<const int> fds) {
+Status Loop::launch(const LoopOptions& options, std::span<const int> fds) {
+  busyPollNs_ = options.busyPollNs;
   epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
   wake_ = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   if (!epoll_ || !wake_) return systemFailure("ERR_IKE_SYSTEM", "epoll", errno);
-  const auto watch = [this](int fd, std::uint64_t key) {
+  const auto watch = [this](int fd, std::uint64_t key, std::uint32_t how) {
     epoll_event event{};
-    event.events = EPOLLIN;
+    event.events = EPOLLIN | how;
     event.data.u64 = key;
     return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
   };
-  bool watched = watch(wake_.get(), kWakeKey);
-  for (std::size_t i = 0; i < fds.size(); i++) watched = watched && watch(fds[i], i);
+  bool watched = watch(wake_.get(), kWakeKey, 0);
+  for (std::size_t i = 0; i < fds.size(); i++)
+    watched = watched && watch(fds[i], i, options.shared ? std::uint32_t{EPOLLEXCLUSIVE} : 0);
   if (!watched) return systemFailure("ERR_IKE_SYSTEM", "epoll", errno);
 
   // Signals are for the threads of Node.
@@ -53,7 +55,7 @@ Status Loop::launch(const char* name, std::span<const int> fds) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) return systemFailure("ERR_IKE_SYSTEM", "worker thread", error);
   running_ = true;
-  pthread_setname_np(thread_, name);
+  pthread_setname_np(thread_, options.name.c_str());
   return std::nullopt;
 }
 
@@ -75,8 +77,11 @@ void Loop::forget(int fd) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd
 void Loop::run() noexcept {
   std::array<epoll_event, 16> events;
   std::int64_t lastTickNs = steadyNs();
+  std::int64_t sleepyNs = 0;
   while (!stop_.load()) {
-    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), kTickMs);
+    const bool looking = busyPollNs_ > 0 && steadyNs() < sleepyNs;
+    const int count =
+        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), looking ? 0 : kTickMs);
     if (count < 0 && errno != EINTR) return;
     for (int i = 0; i < count && !stop_.load(); i++) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
@@ -89,6 +94,7 @@ void Loop::run() noexcept {
       }
     }
     const std::int64_t nowNs = steadyNs();
+    if (count > 0) sleepyNs = nowNs + busyPollNs_;
     if (nowNs - lastTickNs < std::int64_t{kTickMs} * 1'000'000) continue;
     lastTickNs = nowNs;
     tick_(work_, nowNs);

@@ -1,5 +1,6 @@
 // A thread that waits for descriptors, for a call from outside, and for the second to pass, and calls its
-// work's methods for each: `ready(index, broken)`, `woken()`, `tick(nowNs)`.
+// work's methods for each: `ready(index, broken)`, `woken()`, `tick(nowNs)`. It may look again for a while
+// before it sleeps.
 #pragma once
 
 #include <pthread.h>
@@ -7,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "net/fd.h"
 #include "net/outcome.h"
@@ -16,6 +18,15 @@ namespace ike {
 /** Nanoseconds on the steady clock that all of the engine uses; never 0. */
 std::int64_t steadyNs() noexcept;
 
+struct LoopOptions {
+  /** At most 15 characters. */
+  std::string name;
+  /** Others wait for the same descriptors, and not all of them need to wake. */
+  bool shared = false;
+  /** How long to look again before sleeping, after there was something to do. */
+  std::int64_t busyPollNs = 0;
+};
+
 class Loop {
  public:
   Loop() = default;
@@ -24,16 +35,16 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  /** `name`: at most 15 characters. `work` must stay until the thread was stopped. */
+  /** `work` must stay until the thread was stopped. */
   template <typename Work>
-  Status start(const char* name, Work& work, std::span<const int> fds) {
+  Status start(const LoopOptions& options, Work& work, std::span<const int> fds) {
     work_ = &work;
     ready_ = [](void* self, std::size_t index, bool broken) {
       static_cast<Work*>(self)->ready(index, broken);
     };
     woken_ = [](void* self) { static_cast<Work*>(self)->woken(); };
     tick_ = [](void* self, std::int64_t nowNs) { static_cast<Work*>(self)->tick(nowNs); };
-    return launch(name, fds);
+    return launch(options, fds);
   }
   void stop() noexcept;
   /** Calls `woken` soon, once for any number of calls before. */
@@ -43,7 +54,7 @@ class Loop {
   bool stopping() const noexcept { return stop_.load(std::memory_order_relaxed); }
 
  private:
-  Status launch(const char* name, std::span<const int> fds);
+  Status launch(const LoopOptions& options, std::span<const int> fds);
   void run() noexcept;
 
   void* work_ = nullptr;
@@ -52,6 +63,7 @@ class Loop {
   void (*tick_)(void* work, std::int64_t nowNs) = nullptr;
   Fd epoll_;
   Fd wake_;
+  std::int64_t busyPollNs_ = 0;
   std::atomic<bool> stop_ = false;
   pthread_t thread_{};
   bool running_ = false;

@@ -9,6 +9,15 @@
 namespace ike {
 namespace {
 
+/** How many packets ahead the keys of an SA are fetched. */
+constexpr std::size_t kAhead = 3;
+
+/** What becomes of a packet that no SA takes. */
+Drop dropOf(const Policy* policy) noexcept {
+  if (policy == nullptr || policy->kind == Policy::Kind::bypass) return Drop::noPolicy;
+  return policy->kind == Policy::Kind::discard ? Drop::discard : Drop::noSa;
+}
+
 /** The packet in its slot. */
 std::span<const std::uint8_t> heldPacket(const std::vector<std::uint8_t>& slot) noexcept {
   return std::span(slot).subspan(kHeadroom, slot.size() - kHeadroom - kTailroom);
@@ -19,10 +28,9 @@ std::span<const std::uint8_t> heldPacket(const std::vector<std::uint8_t>& slot) 
 Status OutboundCore::addSa(SaSpec spec, std::unique_ptr<Suite> suite) {
   if (sas_.size() >= kMaxSas) return Failure{"ERR_IKE_LIMIT", "too many SAs"};
   const std::uint32_t id = spec.id;
-  auto sa = std::make_unique<OutboundSa>(std::move(spec), std::move(suite));
+  auto sa = std::make_shared<OutboundSa>(std::move(spec), std::move(suite));
   OutboundSa& added = *sa;
   sas_.emplace(id, std::move(sa));
-  order_.push_back(&added);
   spd_.attach(added);
   releaseHeldFor(added);
   return std::nullopt;
@@ -36,7 +44,6 @@ void OutboundCore::deleteSa(std::uint32_t id) noexcept {
   OutboundSa* const sa = find(id);
   if (sa == nullptr) return;
   spd_.detach(*sa);
-  std::erase(order_, sa);
   sas_.erase(id);
 }
 
@@ -46,22 +53,23 @@ std::optional<SaReport> OutboundCore::querySa(std::uint32_t id) const {
 }
 
 Status OutboundCore::addPolicy(std::unique_ptr<Policy> policy) {
-  if (spd_.policies().size() >= kMaxPolicies) return Failure{"ERR_IKE_LIMIT", "too many policies"};
+  if (spd_.size() >= kMaxPolicies) return Failure{"ERR_IKE_LIMIT", "too many policies"};
   const std::uint32_t id = policy->id;
   if (!spd_.add(std::move(policy)))
     return Failure{"ERR_IKE_EXISTS", "there is a policy with id " + std::to_string(id) + " already"};
-  for (OutboundSa* const sa : order_)
-    if (sa->policyId() == id) spd_.attach(*sa);
   return std::nullopt;
 }
 
 void OutboundCore::deletePolicy(std::uint32_t id) noexcept {
-  if (const std::unique_ptr<Policy> policy = spd_.remove(id)) dropHeld(*policy, Drop::noPolicy);
+  const std::unique_ptr<Policy> policy = spd_.remove(id);
+  if (policy == nullptr) return;
+  dropHeld(*policy, Drop::noPolicy);
+  std::erase(acquiring_, policy.get());
 }
 
 void OutboundCore::clear() noexcept {
   spd_.clear();
-  order_.clear();
+  acquiring_.clear();
   sas_.clear();
   released_.clear();
   leaving_.clear();
@@ -76,8 +84,8 @@ OutboundSa* OutboundCore::find(std::uint32_t id) const noexcept {
 /** Whichever trap holds them: the Child SA that a trap starts brings a policy of its own. */
 void OutboundCore::releaseHeldFor(const OutboundSa& sa) {
   if (heldBytes_ == 0) return;
-  for (const auto& policy : spd_.policies()) {
-    std::deque<std::vector<std::uint8_t>> still;
+  for (Policy* const policy : acquiring_) {
+    std::vector<std::vector<std::uint8_t>> still;
     for (std::vector<std::uint8_t>& packet : policy->held) {
       const std::optional<PacketInfo> info = parsePacket(heldPacket(packet));
       if (info && sa.matches(*info))
@@ -88,6 +96,7 @@ void OutboundCore::releaseHeldFor(const OutboundSa& sa) {
     if (still.size() != policy->held.size() && still.empty()) policy->acquiredNs = 0;
     policy->held = std::move(still);
   }
+  std::erase_if(acquiring_, [](const Policy* policy) { return policy->idle(); });
 }
 
 void OutboundCore::dropHeld(Policy& policy, Drop drop) noexcept {
@@ -95,16 +104,18 @@ void OutboundCore::dropHeld(Policy& policy, Drop drop) noexcept {
     heldBytes_ -= heldPacket(packet).size();
     count(drop);
   }
-  policy.held.clear();
+  policy.held = {};
   policy.acquiredNs = 0;
 }
 
 void OutboundCore::tick(std::int64_t nowNs) noexcept {
-  for (const auto& policy : spd_.policies())
+  for (Policy* const policy : acquiring_)
     if (policy->acquiredNs != 0 && nowNs - policy->acquiredNs > kHoldNs) dropHeld(*policy, Drop::heldExpired);
+  std::erase_if(acquiring_, [](const Policy* policy) { return policy->idle(); });
 }
 
 void OutboundCore::hold(Policy& policy, const Packet& packet, std::int64_t nowNs) {
+  const bool wasIdle = policy.idle();
   if (policy.acquiredNs == 0) {
     Event event{Event::Type::acquire, policy.id};
     event.packet = packet.info;
@@ -113,44 +124,66 @@ void OutboundCore::hold(Policy& policy, const Packet& packet, std::int64_t nowNs
   const auto bytes = packet.bytes();
   if (policy.held.size() >= heldPackets_ || heldBytes_ + bytes.size() > kMaxHeldBytes) {
     count(Drop::heldOverflow);
-    return;
+  } else {
+    heldBytes_ += bytes.size();
+    std::vector<std::uint8_t>& slot = policy.held.emplace_back(kHeadroom + bytes.size() + kTailroom);
+    std::copy(bytes.begin(), bytes.end(), slot.begin() + kHeadroom);
   }
-  heldBytes_ += bytes.size();
-  std::vector<std::uint8_t>& slot = policy.held.emplace_back(kHeadroom + bytes.size() + kTailroom);
-  std::copy(bytes.begin(), bytes.end(), slot.begin() + kHeadroom);
+  if (wasIdle && !policy.idle()) acquiring_.push_back(&policy);
 }
 
-void OutboundCore::outbound(std::span<Packet> packets, std::int64_t nowNs) {
+void OutboundCore::begin(std::span<Packet> packets, OutboundWork& work, std::int64_t nowNs) {
+  const Tally before = Tally::of(stats_);
+  std::array<OutboundSa*, kBatch> sas;
+  lookUp(packets, sas, nowNs);
   std::array<Packet*, kBatch> run;
   std::size_t runLength = 0;
-  OutboundSa* runSa = nullptr;
-  const auto flush = [&] {
-    if (runLength > 0) sealRun(*runSa, std::span(run).first(runLength), nowNs);
+  for (std::size_t i = 0; i < packets.size(); i++) {
+    if (sas[i] == nullptr) continue;
+    if (i + kAhead < packets.size() && sas[i + kAhead] != nullptr && sas[i + kAhead] != sas[i])
+      sas[i + kAhead]->prefetchKeys();
+    run[runLength++] = &packets[i];
+    std::size_t next = i + 1;
+    while (next < packets.size() && sas[next] == nullptr) next++;
+    if (next < packets.size() && sas[next] == sas[i]) continue;
+    beginRun(*sas[i], std::span(run).first(runLength), work);
     runLength = 0;
-  };
-  // Whether the packet before had an SA, and so has what follows it.
-  bool sent = false;
-  for (Packet& packet : packets) {
-    if (packet.follows && sent) {
-      run[runLength++] = &packet;
-      continue;
-    }
-    sent = false;
-    const std::optional<PacketInfo> info = parsePacket(packet.bytes());
-    if (!info) {
+  }
+  work.begun_ = Tally::of(stats_) - before;
+}
+
+void OutboundCore::lookUp(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs) {
+  std::array<FlowKey, kBatch> flows;
+  const auto read = [&](std::size_t i) {
+    Packet& packet = packets[i];
+    if (!parsePacket(packet.bytes(), packet.info)) {
       packet.drop = Drop::malformed;
-    } else {
-      packet.info = *info;
-      packet.lengthBytes = info->lengthBytes;
-      const Spd::Match match = spd_.lookup(*info);
+      return;
+    }
+    packet.lengthBytes = packet.info.lengthBytes;
+    flows[i] = FlowKey(packet.info);
+    spd_.prefetch(flows[i]);
+  };
+  // In two rounds, so that the memory of many flows is on its way at the same time.
+  for (std::size_t i = 0; i < packets.size(); i++)
+    if (!packets[i].follows) read(i);
+  for (std::size_t i = 0; i < packets.size(); i++) {
+    Packet& packet = packets[i];
+    sas[i] = nullptr;
+    if (packet.follows) {
+      sas[i] = i > 0 ? sas[i - 1] : nullptr;
+      if (sas[i] != nullptr) continue;
+      read(i);
+    }
+    if (packet.drop == Drop::none) {
+      const Spd::Match match = spd_.lookup(flows[i], packet.info);
+      sas[i] = match.sa;
       if (match.sa != nullptr) {
-        if (match.sa != runSa) flush();
-        runSa = match.sa;
-        run[runLength++] = &packet;
-        sent = true;
+        match.sa->prefetch();
         continue;
       }
-      packet.drop = match.policy == nullptr ? Drop::noPolicy : Drop::noSa;
+      packet.drop = dropOf(match.policy);
+      packet.bypass = match.policy != nullptr && match.policy->kind == Policy::Kind::bypass;
       if (match.policy != nullptr && match.policy->kind == Policy::Kind::trap) {
         hold(*match.policy, packet, nowNs);
         continue;
@@ -158,19 +191,43 @@ void OutboundCore::outbound(std::span<Packet> packets, std::int64_t nowNs) {
     }
     count(packet.drop);
   }
-  flush();
 }
 
-void OutboundCore::sealRun(OutboundSa& sa, std::span<Packet*> run, std::int64_t nowNs) noexcept {
-  const SaCounters before = sa.counters();
-  sa.seal(run, nowNs);
-  stats_.packets += sa.counters().packets - before.packets;
-  stats_.bytes += sa.counters().bytes - before.bytes;
+void OutboundWork::line(Lane& lane) noexcept {
+  for (const Place& place : places())
+    if (place.lane == &lane) return;
+  places_[placeCount_++] = {&lane, lane.take()};
+}
+
+void OutboundCore::beginRun(OutboundSa& sa, std::span<Packet*> run, OutboundWork& work) {
+  OutboundWork::Part& part = work.parts_[work.partCount_++];
+  part.sa = sa.shared_from_this();
+  sa.begin(run, part.run);
   for (Packet* const packet : run) {
     packet->local = sa.local().address;
     packet->remote = sa.remote();
     if (packet->drop != Drop::none) count(packet->drop);
   }
+  if (ordered_) work.line(lanes_[sa.id() % kLanes]);
+}
+
+Tally OutboundCore::finish(OutboundWork& work, std::int64_t nowNs) noexcept {
+  const Tally before = Tally::of(stats_);
+  for (OutboundWork::Part& part : work.used()) finishRun(*part.sa, part.run, nowNs);
+  return work.begun_ + (Tally::of(stats_) - before);
+}
+
+void OutboundCore::finishRun(OutboundSa& sa, OutboundSa::Run& run, std::int64_t nowNs) noexcept {
+  const SaCounters before = sa.counters();
+  sa.finish(run, nowNs);
+  stats_.packets += sa.counters().packets - before.packets;
+  stats_.bytes += sa.counters().bytes - before.bytes;
+  for (const Packet* const packet : std::span(run.packets).first(run.count))
+    if (packet->drop != Drop::none) count(packet->drop);
+  tellExpiry(sa);
+}
+
+void OutboundCore::tellExpiry(OutboundSa& sa) noexcept {
   const OutboundSa::Expiry expiry = sa.takeExpiry();
   if (expiry == OutboundSa::Expiry::none) return;
   Event event{Event::Type::expire, sa.id()};
@@ -196,7 +253,13 @@ std::size_t OutboundCore::released(std::span<Packet> packets, std::int64_t nowNs
     Packet& packet = packets[used++];
     packet = Packet(next.slot, kHeadroom, lengthBytes);
     Packet* one = &packet;
-    sealRun(*sa, std::span(&one, 1), nowNs);
+    OutboundSa::Run run;
+    sa->begin(std::span(&one, 1), run);
+    packet.local = sa->local().address;
+    packet.remote = sa->remote();
+    if (packet.drop != Drop::none) count(packet.drop);
+    sa->encrypt(run);
+    finishRun(*sa, run, nowNs);
   }
   return used;
 }

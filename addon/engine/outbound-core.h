@@ -1,8 +1,10 @@
 // The sending half of the databases: policies, the SAs that send, and the packets that traps hold.
-// JavaScript's commands change it, the outbound worker sends batches through. Not safe for threads by itself:
-// `Guarded` holds the lock, once a batch.
+// JavaScript's commands change it, the outbound workers send batches through. Not safe for threads by itself:
+// `Guarded` holds the lock. A batch is in it twice: `begin` finds SAs, takes numbers and writes headers, then
+// the worker encrypts without the lock, then `finish` counts.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -11,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/lane.h"
 #include "engine/mailbox.h"
 #include "engine/stats.h"
 #include "esp/outbound-sa.h"
@@ -20,10 +23,56 @@
 
 namespace ike {
 
+/** A worker's batch between `begin` and `finish`: packets of one SA after packets of another. It owns the SAs
+ * meanwhile, so that one that is deleted ends, with its keys, when the last batch with it does. */
+class OutboundWork {
+ public:
+  OutboundWork() : parts_(kBatch) {}
+
+  /** Touches nothing that others do. */
+  void encrypt() noexcept {
+    for (Part& part : used()) part.sa->encrypt(part.run);
+  }
+  /** Returns when whatever got its numbers before, from the same SAs, was sent. */
+  void await() noexcept {
+    for (const Place& place : places()) place.lane->await(place.number);
+  }
+  /** The batch was sent, and needs its SAs no more. Outside of the lock. */
+  void done() noexcept {
+    for (const Place& place : places()) place.lane->pass(place.number);
+    for (Part& part : used()) part.sa.reset();
+    placeCount_ = partCount_ = 0;
+  }
+
+ private:
+  friend class OutboundCore;
+  struct Part {
+    std::shared_ptr<OutboundSa> sa;
+    OutboundSa::Run run;
+  };
+  struct Place {
+    Lane* lane;
+    std::uint32_t number;
+  };
+
+  std::span<Part> used() noexcept { return std::span(parts_).first(partCount_); }
+  std::span<const Place> places() const noexcept { return std::span(places_).first(placeCount_); }
+  void line(Lane& lane) noexcept;
+
+  std::vector<Part> parts_;
+  std::size_t partCount_ = 0;
+  std::array<Place, kBatch> places_;
+  std::size_t placeCount_ = 0;
+  /** Of `begin`. */
+  Tally begun_;
+};
+
 class OutboundCore {
  public:
-  OutboundCore(Mailbox& mailbox, std::size_t heldPackets) noexcept
-      : mailbox_(mailbox), heldPackets_(heldPackets) {}
+  /** `ordered`: batches of several threads leave in the order in which they got their numbers, for each SA.
+   */
+  OutboundCore(Mailbox& mailbox, std::size_t heldPackets, bool ordered) noexcept
+      : mailbox_(mailbox), heldPackets_(heldPackets), ordered_(ordered) {}
 
   Status addSa(SaSpec spec, std::unique_ptr<Suite> suite);
   void updateSa(std::uint32_t id, const Endpoint& local, const Endpoint& remote) noexcept;
@@ -37,11 +86,16 @@ class OutboundCore {
 
   const DirectionStats& stats() const noexcept { return stats_; }
 
-  /** Inner packets become ESP packets with their path set, or are held, or dropped. At most `kBatch`. */
-  void outbound(std::span<Packet> packets, std::int64_t nowNs);
-  /** Held packets whose SA has come, sealed, in order; how many. Their memory stays until the next call. */
+  /** Inner packets become ESP packets that are not encrypted yet, with their path set, or are held, or
+   * dropped. At most `kBatch`. */
+  void begin(std::span<Packet> packets, OutboundWork& work, std::int64_t nowNs);
+  /** After `encrypt`: counts; what the cipher refused gets a `drop`. */
+  Tally finish(OutboundWork& work, std::int64_t nowNs) noexcept;
+  /** Held packets whose SA has come, sealed, in order; how many. Their memory stays until the next call. One
+   * thread at a time, until it was told 0. */
   std::size_t released(std::span<Packet> packets, std::int64_t nowNs);
-  bool hasReleased() const noexcept { return !released_.empty(); }
+  /** Whether there are some, or some are not sent yet. */
+  bool hasReleased() const noexcept { return !released_.empty() || !leaving_.empty(); }
   /** Gives up what has been held for too long. */
   void tick(std::int64_t nowNs) noexcept;
 
@@ -54,18 +108,24 @@ class OutboundCore {
 
   OutboundSa* find(std::uint32_t id) const noexcept;
   void count(Drop drop) noexcept { stats_.count(drop); }
+  /** The SA of each packet; null: held, or dropped and counted. */
+  void lookUp(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs);
   void releaseHeldFor(const OutboundSa& sa);
   void hold(Policy& policy, const Packet& packet, std::int64_t nowNs);
   void dropHeld(Policy& policy, Drop drop) noexcept;
-  void sealRun(OutboundSa& sa, std::span<Packet*> run, std::int64_t nowNs) noexcept;
+  void beginRun(OutboundSa& sa, std::span<Packet*> run, OutboundWork& work);
+  void finishRun(OutboundSa& sa, OutboundSa::Run& run, std::int64_t nowNs) noexcept;
+  void tellExpiry(OutboundSa& sa) noexcept;
 
   Mailbox& mailbox_;
   std::size_t heldPackets_;
+  bool ordered_;
+  Lanes lanes_;
   std::size_t heldBytes_ = 0;
   Spd spd_;
-  std::unordered_map<std::uint32_t, std::unique_ptr<OutboundSa>> sas_;
-  /** In the order in which they came. */
-  std::vector<OutboundSa*> order_;
+  std::unordered_map<std::uint32_t, std::shared_ptr<OutboundSa>> sas_;
+  /** Policies that have raised acquire or hold packets, oldest first. */
+  std::vector<Policy*> acquiring_;
   std::deque<Released> released_;
   std::vector<Released> leaving_;
   DirectionStats stats_;

@@ -1,4 +1,5 @@
-// One batch at a time; the lock is held only while it goes through the core.
+// One batch at a time. The lock is held twice, shortly: while SAs are found and numbers taken, and for
+// counting.
 #include "engine/outbound-worker.h"
 
 namespace ike {
@@ -10,16 +11,20 @@ constexpr std::size_t kReads = 256;
 
 }  // namespace
 
-Outcome<std::unique_ptr<OutboundWorker>> OutboundWorker::start(Shared& shared, const Tun& tun,
-                                                               std::span<const BoundSocket> sockets) {
-  std::unique_ptr<OutboundWorker> worker(new OutboundWorker(shared, tun, sockets));
-  const int fds[] = {tun.fd()};
-  if (Status status = worker->loop_.start("ike-out", *worker, fds)) return std::move(*status);
+Outcome<std::unique_ptr<OutboundWorker>> OutboundWorker::start(std::size_t index, Shared& shared,
+                                                               const Tun& tun,
+                                                               std::span<const BoundSocket> sockets,
+                                                               std::int64_t busyPollNs) {
+  std::unique_ptr<OutboundWorker> worker(new OutboundWorker(index, shared, tun, sockets));
+  const int fds[] = {tun.fd(index)};
+  const LoopOptions options{
+      .name = "ike-out-" + std::to_string(index), .shared = false, .busyPollNs = busyPollNs};
+  if (Status status = worker->loop_.start(options, *worker, fds)) return std::move(*status);
   return worker;
 }
 
 void OutboundWorker::tick(std::int64_t nowNs) noexcept {
-  shared_.out.with([nowNs](OutboundCore& core) { core.tick(nowNs); });
+  if (index_ == 0) shared_.out.with([nowNs](OutboundCore& core) { core.tick(nowNs); });
   batch_.refusedBytes = SIZE_MAX;
 }
 
@@ -33,7 +38,7 @@ void OutboundWorker::ready(std::size_t, bool broken) noexcept {
   for (; reads < kReads && !loop_.stopping(); reads++) {
     VnetHeader header;
     const std::span<std::uint8_t> room = slots_.inner(count);
-    const std::size_t lengthBytes = tun_.read(header, room);
+    const std::size_t lengthBytes = tun_.read(index_, header, room);
     if (lengthBytes == 0) break;
     const std::span<std::uint8_t> packet = room.first(lengthBytes);
     if (header.segmented()) {
@@ -43,20 +48,20 @@ void OutboundWorker::ready(std::size_t, bool broken) noexcept {
       packets_[count].place(slots_.at(count), kHeadroom, lengthBytes);
       if (++count == kBatch) flush();
     } else {
-      shared_.outside.count(Drop::malformed);
+      drop(Drop::malformed);
     }
   }
   flush();
   if (reads > 0 || !broken) return;
   // Somebody removed the device: what is left of it must not keep us busy.
-  loop_.forget(tun_.fd());
-  shared_.mailbox->post(Event(Event::Type::tunLost));
+  loop_.forget(tun_.fd(index_));
+  if (index_ == 0) shared_.mailbox->post(Event(Event::Type::tunLost));
 }
 
 void OutboundWorker::split(const VnetHeader& header, std::span<const std::uint8_t> packet) noexcept {
   std::optional<SegmentSplitter> splitter = SegmentSplitter::open(header, packet);
   if (!splitter) {
-    shared_.outside.count(Drop::malformed);
+    drop(Drop::malformed);
     return;
   }
   while (!splitter->done()) {
@@ -74,14 +79,20 @@ void OutboundWorker::process(std::span<Packet> packets) noexcept {
   // What was held is older, and goes first.
   while (!shared_.out.with([&](OutboundCore& core) {
     if (core.hasReleased()) return false;
-    core.outbound(packets, steadyNs());
+    core.begin(packets, work_, steadyNs());
     return true;
   }))
     sendReleased();
+  work_.encrypt();
+  counters_.add(shared_.out.with([this](OutboundCore& core) { return core.finish(work_, steadyNs()); }));
+  work_.await();
   send(packets);
+  work_.done();
 }
 
 void OutboundWorker::sendReleased() noexcept {
+  // Whoever finds that another one does it waits until it is done.
+  const std::lock_guard lock(shared_.releasing);
   for (;;) {
     const std::size_t count =
         shared_.out.with([this](OutboundCore& core) { return core.released(releasedPackets_, steadyNs()); });
@@ -97,7 +108,7 @@ void OutboundWorker::send(std::span<Packet> packets) noexcept {
     if (packet.drop != Drop::none) continue;
     const BoundSocket* const wanted = socketFor(sockets_, true, packet.local, packet.remote.address.family());
     if (wanted == nullptr) {
-      shared_.outside.count(Drop::send);
+      drop(Drop::send);
       continue;
     }
     if (wanted != bound && count > 0) {
@@ -117,7 +128,12 @@ void OutboundWorker::send(std::span<Packet> packets) noexcept {
 void OutboundWorker::sendOn(const BoundSocket& bound, std::span<UdpDatagram> datagrams) noexcept {
   bound.socket.send(batch_, datagrams, kSendWaits);
   for (const UdpDatagram& datagram : datagrams)
-    if (datagram.error != 0) shared_.outside.count(Drop::send);
+    if (datagram.error != 0) drop(Drop::send);
+}
+
+void OutboundWorker::drop(Drop cause) noexcept {
+  shared_.outside.count(cause);
+  counters_.addDrops(1);
 }
 
 }  // namespace ike

@@ -1,6 +1,6 @@
-// The thread of what leaves: TUN device -> whole packets of the kernel cut into packets of the tunnel ->
-// outbound core
-// -> sockets, equal lengths together.
+// A thread of what leaves: its queue of the TUN device -> whole packets of the kernel cut into packets of the
+// tunnel -> outbound core, under its lock -> encryption, beside the other threads -> sockets, equal lengths
+// together, each SA's packets in the order of their numbers.
 #pragma once
 
 #include <array>
@@ -19,8 +19,9 @@ namespace ike {
 class OutboundWorker {
  public:
   /** Starts the thread. What it is given must stay as it is until it is destroyed. `sockets` may be empty. */
-  static Outcome<std::unique_ptr<OutboundWorker>> start(Shared& shared, const Tun& tun,
-                                                        std::span<const BoundSocket> sockets);
+  static Outcome<std::unique_ptr<OutboundWorker>> start(std::size_t index, Shared& shared, const Tun& tun,
+                                                        std::span<const BoundSocket> sockets,
+                                                        std::int64_t busyPollNs);
   ~OutboundWorker() { loop_.stop(); }
 
   /** Held packets may go. */
@@ -29,10 +30,10 @@ class OutboundWorker {
  private:
   friend class Loop;
 
-  OutboundWorker(Shared& shared, const Tun& tun, std::span<const BoundSocket> sockets) noexcept
-      : shared_(shared), tun_(tun), sockets_(sockets) {}
+  OutboundWorker(std::size_t index, Shared& shared, const Tun& tun, std::span<const BoundSocket> sockets)
+      : index_(index), shared_(shared), tun_(tun), sockets_(sockets), counters_(shared.outCounters[index]) {}
 
-  void ready(std::size_t index, bool broken) noexcept;
+  void ready(std::size_t, bool broken) noexcept;
   void woken() noexcept { sendReleased(); }
   void tick(std::int64_t nowNs) noexcept;
 
@@ -41,7 +42,9 @@ class OutboundWorker {
   void sendReleased() noexcept;
   void send(std::span<Packet> packets) noexcept;
   void sendOn(const BoundSocket& bound, std::span<UdpDatagram> datagrams) noexcept;
+  void drop(Drop cause) noexcept;
 
+  std::size_t index_;
   Shared& shared_;
   const Tun& tun_;
   std::span<const BoundSocket> sockets_;
@@ -49,6 +52,8 @@ class OutboundWorker {
   Slots slots_;
   Slots segments_;
   UdpBatch batch_;
+  OutboundWork work_;
+  WorkerCounters& counters_;
   std::array<Packet, kBatch> packets_;
   std::array<Packet, kBatch> segmentPackets_;
   std::array<Packet, kBatch> releasedPackets_;

@@ -1,12 +1,15 @@
-// What the workers share with the thread of JavaScript: the two halves of the core, each with its own lock,
-// so that the two directions never wait for each other; the sockets; the mailbox.
+// What the workers share with each other and the thread of JavaScript: the two halves of the core, each with
+// its own lock, so that the two directions never wait for each other; the sockets; the mailbox; what is
+// counted.
 #pragma once
 
 #include <memory>
 #include <mutex>
 #include <span>
+#include <vector>
 
 #include "engine/inbound-core.h"
+#include "engine/lane.h"
 #include "engine/mailbox.h"
 #include "engine/outbound-core.h"
 #include "engine/stats.h"
@@ -23,6 +26,16 @@ struct BoundSocket {
  * Null: none. */
 const BoundSocket* socketFor(std::span<const BoundSocket> sockets, bool natt, const Address& local,
                              int family) noexcept;
+
+/** What keeps in order what several threads receive from the same sockets. A read is one's alone, and so has
+ * its place in the order of reads; batches are finished in that order, and then the packets of each flow are
+ * written in it. */
+struct Reception {
+  std::mutex reading;
+  Lane reads;
+  /** By flow. */
+  Lanes flows;
+};
 
 /** A core that is only touched with its lock held. */
 template <typename Core>
@@ -43,13 +56,23 @@ class Guarded {
 };
 
 struct Shared {
-  Shared(std::shared_ptr<Mailbox> box, std::size_t heldPackets)
-      : mailbox(std::move(box)), out(*mailbox, heldPackets), in(*mailbox) {}
+  /** `workers`: threads in each direction. */
+  Shared(std::shared_ptr<Mailbox> box, std::size_t heldPackets, std::size_t workers)
+      : mailbox(std::move(box)),
+        out(*mailbox, heldPackets, workers > 1),
+        in(*mailbox),
+        outCounters(workers),
+        inCounters(workers) {}
 
   std::shared_ptr<Mailbox> mailbox;
   Guarded<OutboundCore> out;
   Guarded<InboundCore> in;
   OutsideDrops outside;
+  /** Held by the one that sends what was held before. */
+  std::mutex releasing;
+  Reception reception;
+  std::vector<WorkerCounters> outCounters;
+  std::vector<WorkerCounters> inCounters;
 };
 
 }  // namespace ike

@@ -4,6 +4,8 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "esp/packet.h"
 #include "esp/sa.h"
@@ -16,7 +18,61 @@ struct DirectionStats {
   std::uint64_t bytes = 0;
   DropCounters drops{};
 
-  void count(Drop drop) noexcept { drops[static_cast<std::size_t>(drop)]++; }
+  void count(Drop drop) noexcept {
+    drops[static_cast<std::size_t>(drop)]++;
+    dropped++;
+  }
+  /** The sum of `drops`. */
+  std::uint64_t dropped = 0;
+};
+
+/** What a batch came to. */
+struct Tally {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t drops = 0;
+
+  static Tally of(const DirectionStats& stats) noexcept {
+    return {stats.packets, stats.bytes, stats.dropped};
+  }
+  Tally operator-(const Tally& less) const noexcept {
+    return {packets - less.packets, bytes - less.bytes, drops - less.drops};
+  }
+  Tally operator+(const Tally& more) const noexcept {
+    return {packets + more.packets, bytes + more.bytes, drops + more.drops};
+  }
+};
+
+/** One thread's own, which it alone writes and everybody may read. */
+class alignas(64) WorkerCounters {
+ public:
+  void add(const Tally& tally) noexcept {
+    raise(packets, tally.packets);
+    raise(bytes, tally.bytes);
+    raise(batches, 1);
+    raise(drops, tally.drops);
+  }
+  void addDrops(std::uint64_t count) noexcept { raise(drops, count); }
+
+  std::atomic<std::uint64_t> packets = 0;
+  std::atomic<std::uint64_t> bytes = 0;
+  std::atomic<std::uint64_t> batches = 0;
+  std::atomic<std::uint64_t> drops = 0;
+
+ private:
+  // One writer: no locked instruction.
+  static void raise(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {
+    counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+};
+
+/** WorkerStats of lib/ipsec/data-plane.ts. */
+struct WorkerReport {
+  std::string name;
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t batches = 0;
+  std::uint64_t drops = 0;
 };
 
 struct Stats {
@@ -24,6 +80,7 @@ struct Stats {
   DirectionStats out;
   /** All of them. */
   DropCounters drops{};
+  std::vector<WorkerReport> workers;
 };
 
 struct SaReport {

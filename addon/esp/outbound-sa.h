@@ -10,12 +10,12 @@
 
 namespace ike {
 
-class OutboundSa {
+class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
  public:
   enum class Expiry { none, soft, hard };
 
   OutboundSa(SaSpec spec, std::unique_ptr<Suite> suite) noexcept
-      : spec_(std::move(spec)), suite_(std::move(suite)) {}
+      : esn_(spec.keys.esn), spec_(std::move(spec)), suite_(std::move(suite)) {}
 
   /** Packets of one SA on their way through it. */
   struct Run {
@@ -35,6 +35,10 @@ class OutboundSa {
   /** All three. */
   void seal(std::span<Packet*> packets, std::int64_t nowNs) noexcept;
 
+  /** Brings what the SA is made of nearer, then what that leads to. */
+  void prefetch() const noexcept { prefetchLines(this, sizeof *this); }
+  void prefetchKeys() const noexcept { prefetchLines(suite_.get(), Suite::kHotBytes); }
+
   /** An end that came nearer since the last call: soft once, hard once. */
   Expiry takeExpiry() noexcept;
   /** Undoes `takeExpiry` when its event could not be delivered. */
@@ -43,6 +47,8 @@ class OutboundSa {
   bool matches(const PacketInfo& packet) const noexcept {
     return matchesPair(spec_.localTs, spec_.remoteTs, packet);
   }
+  std::span<const Selector> localTs() const noexcept { return spec_.localTs; }
+  std::span<const Selector> remoteTs() const noexcept { return spec_.remoteTs; }
   std::uint32_t id() const noexcept { return spec_.id; }
   std::uint32_t policyId() const noexcept { return spec_.policyId; }
   const Endpoint& local() const noexcept { return spec_.local; }
@@ -57,10 +63,11 @@ class OutboundSa {
   void startAt(std::uint64_t sequence) noexcept { sequence_ = sequence; }
 
  private:
-  std::uint64_t limit() const noexcept { return spec_.keys.esn ? UINT64_MAX : UINT32_MAX; }
+  std::uint64_t limit() const noexcept { return esn_ ? UINT64_MAX : UINT32_MAX; }
   bool prepare(Packet& packet, CipherJob& job) noexcept;
 
-  SaSpec spec_;
+  bool esn_;
+  SaRecord spec_;
   std::unique_ptr<Suite> suite_;
   SaCounters counters_;
   std::uint64_t sequence_ = 0;

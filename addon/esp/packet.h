@@ -80,7 +80,7 @@ struct Packet {
     offset = start;
     lengthBytes = length;
     drop = Drop::none;
-    newest = follows = false;
+    newest = follows = bypass = false;
   }
 
   /** The slot: `offset + lengthBytes` never passes `slot.size()`. */
@@ -93,6 +93,9 @@ struct Packet {
   /** On its way out: of the flow of the packet before it in the batch, and of the length that its header
    * says. */
   bool follows = false;
+  /** On its way out: of a bypass policy, so that it may leave as it is. Its `drop` says what becomes of it
+   * where nothing sends such packets. */
+  bool bypass = false;
   /** Where it came from, on its way in, and goes to, on its way out; the port is 0 without UDP. */
   Endpoint remote;
   Address local;

@@ -8,11 +8,10 @@ namespace {
 
 constexpr std::uint64_t kWordBits = 64;
 
-/** One word more than the window has, so that the word being cleared never holds live bits (RFC 6479 §3); a
- * power of two. */
+/** A power of two of words for at least so many bits. */
 std::size_t wordsFor(std::uint32_t packets) noexcept {
   std::size_t words = 1;
-  while (words * kWordBits < packets + kWordBits) words *= 2;
+  while (words * kWordBits < packets) words *= 2;
   return words;
 }
 
@@ -45,13 +44,26 @@ bool ReplayWindow::accept(std::uint64_t sequence) noexcept {
     return true;
   }
   if (sequence > top_) {
-    const std::uint64_t ahead =
-        std::min<std::uint64_t>(sequence / kWordBits - top_ / kWordBits, words_.size());
-    for (std::uint64_t i = 1; i <= ahead; i++) word((top_ / kWordBits + i) * kWordBits) = 0;
+    clear(top_ + 1, sequence);
     top_ = sequence;
   }
   word(sequence) |= std::uint64_t{1} << (sequence % kWordBits);
   return true;
+}
+
+/** The bits of the numbers from `from` to `to`, both included. */
+void ReplayWindow::clear(std::uint64_t from, std::uint64_t to) noexcept {
+  if (to - from >= words_.size() * kWordBits - 1) {
+    std::fill(words_.begin(), words_.end(), 0);
+    return;
+  }
+  const std::uint64_t words = to / kWordBits - from / kWordBits;
+  for (std::uint64_t i = 0; i <= words; i++) {
+    std::uint64_t mask = UINT64_MAX;
+    if (i == 0) mask &= UINT64_MAX << (from % kWordBits);
+    if (i == words) mask &= UINT64_MAX >> (kWordBits - 1 - to % kWordBits);
+    word(from + i * kWordBits) &= ~mask;
+  }
 }
 
 void ReplayWindow::startAt(std::uint64_t top) noexcept {

@@ -1,6 +1,6 @@
-// The receiver's window of sequence numbers (RFC 4303 §3.4.3) with the bitmap of RFC 6479: a ring of words,
-// so that the window moves by clearing whole words. Extended sequence numbers are completed here too (RFC
-// 4303, Appendix A2).
+// The receiver's window of sequence numbers (RFC 4303 §3.4.3): a ring of bits, as many as the window has
+// packets, of which those are cleared that the window moves over. Extended sequence numbers are completed
+// here too (RFC 4303, Appendix A2).
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,9 @@ class ReplayWindow {
   /** After the ICV was good: remembers the number. False when it was there already. */
   bool accept(std::uint64_t sequence) noexcept;
 
+  /** Brings the word nearer that the next packet needs. */
+  void prefetch() const noexcept { __builtin_prefetch(&word(top_ + 1)); }
+
   /** The highest number accepted. */
   std::uint64_t top() const noexcept { return top_; }
   /** Continues a count that began elsewhere: nothing up to `top` is known to have come. */
@@ -33,6 +36,7 @@ class ReplayWindow {
   /** With replay protection off, ESN still needs to know how far back a packet may be. */
   static constexpr std::uint32_t kGuessPackets = 1024;
 
+  void clear(std::uint64_t from, std::uint64_t to) noexcept;
   std::uint64_t& word(std::uint64_t sequence) noexcept;
   const std::uint64_t& word(std::uint64_t sequence) const noexcept;
 

@@ -29,8 +29,8 @@ struct HeaderRules {
   bool ecn = true;
 };
 
-/** SaParameters of lib/ipsec/data-plane.ts. */
-struct SaSpec {
+/** What an SA keeps of its SaSpec: all but the keys, which are in its suite. */
+struct SaRecord {
   std::uint32_t id = 0;
   bool inbound = false;
   Protocol protocol = Protocol::esp;
@@ -41,7 +41,6 @@ struct SaSpec {
   std::uint32_t policyId = 0;
   Endpoint local;
   Endpoint remote;
-  SuiteKeys keys;
   std::uint32_t replayWindow = 0;
   std::vector<Selector> localTs;
   std::vector<Selector> remoteTs;
@@ -51,6 +50,11 @@ struct SaSpec {
   std::uint16_t tfcBytes = 0;
   /** The AH SA around this one; 0: none. */
   std::uint32_t outerSaId = 0;
+};
+
+/** SaParameters of lib/ipsec/data-plane.ts. */
+struct SaSpec : SaRecord {
+  SuiteKeys keys;
 };
 
 struct SaCounters {

@@ -1,5 +1,5 @@
-// What `require('ike_native.node')` gives: the classes Engine, EspCodec and GcmCipher, the names of the
-// AES-GCM kernels, splitter and joiner of segments, and the benchmark's baseline.
+// What `require('ike_native.node')` gives: the classes Engine, EspCodec, CoreBench and GcmCipher, the names
+// of the AES-GCM kernels, splitter and joiner of segments, and the benchmark's baseline.
 #include <napi.h>
 
 #include <cstdlib>
@@ -7,6 +7,7 @@
 
 #include "napi/baseline.h"
 #include "napi/codec-object.h"
+#include "napi/core-bench.h"
 #include "napi/engine-object.h"
 #include "napi/gcm-object.h"
 #include "napi/segments.h"
@@ -20,6 +21,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   std::call_once(once, [] { std::atexit(ike::closeAllEngines); });
   exports.Set("Engine", ike::EngineObject::define(env));
   exports.Set("EspCodec", ike::CodecObject::define(env));
+  exports.Set("CoreBench", ike::CoreBench::define(env));
   exports.Set("GcmCipher", ike::GcmObject::define(env));
   exports.Set("gcmKernels", Napi::Function::New<ike::gcmKernelNames>(env, "gcmKernels"));
   exports.Set("baselineEvp", Napi::Function::New<ike::baselineEvp>(env, "baselineEvp"));

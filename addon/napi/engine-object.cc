@@ -28,6 +28,11 @@ EngineConfig readConfig(Arguments& arguments, napi_value value) {
   config.rule.mark = arguments.number(arguments.property(value, "mark"), "mark", 1);
   config.heldPackets = arguments.number(arguments.property(value, "heldPackets"), "heldPackets", 0, 10'000);
   config.offloads = arguments.boolean(arguments.property(value, "offloads"), "offloads");
+  config.workers = arguments.number(arguments.property(value, "workers"), "workers", 1, kMaxWorkers);
+  constexpr std::uint32_t kMaxBusyPollMs = 1000;
+  config.busyPollNs = std::int64_t{arguments.number(arguments.property(value, "busyPollMs"), "busyPollMs", 0,
+                                                    kMaxBusyPollMs)} *
+                      1'000'000;
   return config;
 }
 
@@ -242,6 +247,18 @@ Napi::Value EngineObject::stats(const Napi::CallbackInfo& info) {
   for (std::size_t i = 1; i < kDropNames.size(); i++)
     values.set(drops, kDropNames[i], values.number(stats.drops[i]));
   values.set(object, "drops", drops);
+  const napi_value workers = values.array();
+  for (std::size_t i = 0; i < stats.workers.size(); i++) {
+    const WorkerReport& report = stats.workers[i];
+    const napi_value worker = values.object();
+    values.set(worker, "name", values.text(report.name));
+    values.set(worker, "packets", values.number(report.packets));
+    values.set(worker, "bytes", values.number(report.bytes));
+    values.set(worker, "batches", values.number(report.batches));
+    values.set(worker, "drops", values.number(report.drops));
+    values.push(workers, i, worker);
+  }
+  values.set(object, "workers", workers);
   return {info.Env(), object};
 }
 

@@ -46,9 +46,11 @@ struct Address {
   }
   /** Whether this one comes first in its family. */
   bool before(const Address& other) const noexcept {
-    if (half(0) != other.half(0)) return inOrder(half(0)) < inOrder(other.half(0));
-    return inOrder(half(8)) < inOrder(other.half(8));
+    return high() != other.high() ? high() < other.high() : low() < other.low();
   }
+  /** As a number of 128 bits, IPv4 in the highest 32. */
+  std::uint64_t high() const noexcept { return inOrder(half(0)); }
+  std::uint64_t low() const noexcept { return inOrder(half(8)); }
 
  private:
   std::uint64_t half(std::size_t offset) const noexcept {

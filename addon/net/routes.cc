@@ -24,23 +24,32 @@ bool inside(const Address& address, std::span<const Selector> selectors) noexcep
   });
 }
 
-/** An address of this host inside the selectors, loopback's own left out; none: length 0. */
-Address ownAddressInside(std::span<const Selector> selectors, int family) {
+struct Sources {
+  Address v4;
+  Address v6;
+};
+
+/** Addresses of this host inside the selectors, loopback's own left out; none: length 0. */
+Sources ownAddressesInside(std::span<const Selector> selectors) {
   ifaddrs* list = nullptr;
-  Address found;
-  if (::getifaddrs(&list) != 0) return found;
-  for (const ifaddrs* entry = list; entry != nullptr && found.length == 0; entry = entry->ifa_next) {
-    if (entry->ifa_addr == nullptr || entry->ifa_addr->sa_family != family) continue;
+  Sources sources;
+  if (::getifaddrs(&list) != 0) return sources;
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr) continue;
+    const int family = entry->ifa_addr->sa_family;
+    if (family != AF_INET && family != AF_INET6) continue;
     sockaddr_storage storage{};
     std::memcpy(&storage, entry->ifa_addr, family == AF_INET6 ? 28 : 16);
     const Address address = fromSockaddr(storage).address;
+    Address& found = address.isV6() ? sources.v6 : sources.v4;
+    if (found.length != 0) continue;
     const bool loopback = address.isV6() ? false : address.bytes[0] == 127;
     const bool linkLocal = address.isV6() && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
     const bool v6Loopback = address.isV6() && address.text() == "::1";
     if (!loopback && !linkLocal && !v6Loopback && inside(address, selectors)) found = address;
   }
   ::freeifaddrs(list);
-  return found;
+  return sources;
 }
 
 /** EACCES is no missing privilege here: IPv6 may be switched off. */
@@ -68,8 +77,7 @@ Outcome<RouteTable> RouteTable::open(const RoutingRule& rule, int interfaceIndex
 
 Status RouteTable::add(std::uint32_t policyId, std::span<const Selector> localTs,
                        std::span<const Selector> remoteTs) {
-  const Address sourceV4 = ownAddressInside(localTs, AF_INET);
-  const Address sourceV6 = ownAddressInside(localTs, AF_INET6);
+  const Sources sources = ownAddressesInside(localTs);
   std::vector<Prefix> wanted;
   for (const Selector& selector : remoteTs)
     for (const Prefix& prefix : coverRange(selector.start, selector.end))
@@ -80,7 +88,8 @@ Status RouteTable::add(std::uint32_t policyId, std::span<const Selector> localTs
   for (const Prefix& prefix : wanted) {
     const int family = prefix.address.family();
     if (std::find(families_.begin(), families_.end(), family) == families_.end()) continue;
-    uses_.push_back({policyId, prefix, family == AF_INET6 ? sourceV6 : sourceV4});
+    uses_[prefix].push_back({policyId, family == AF_INET6 ? sources.v6 : sources.v4});
+    byPolicy_[policyId].push_back(prefix);
     const int error = install(prefix);
     if (error == 0) continue;
     remove(policyId);
@@ -94,13 +103,10 @@ int RouteTable::install(const Prefix& destination) {
               .table = rule_.table,
               .interfaceIndex = interfaceIndex_,
               .preferredSource = {}};
-  bool used = false;
-  for (const Use& use : uses_) {
-    if (use.destination != destination) continue;
-    used = true;
+  const auto uses = uses_.find(destination);
+  if (uses == uses_.end()) return netlink_.deleteRoute(route);
+  for (const Use& use : uses->second)
     if (use.preferredSource.length != 0) route.preferredSource = use.preferredSource;
-  }
-  if (!used) return netlink_.deleteRoute(route);
   int error = netlink_.replaceRoute(route);
   // The address may have gone, or not be usable yet (IPv6 duplicate address detection).
   if (error != 0 && route.preferredSource.length != 0) {
@@ -111,17 +117,23 @@ int RouteTable::install(const Prefix& destination) {
 }
 
 void RouteTable::remove(std::uint32_t policyId) {
-  std::vector<Prefix> touched;
-  for (const Use& use : uses_)
-    if (use.policyId == policyId) touched.push_back(use.destination);
-  std::erase_if(uses_, [policyId](const Use& use) { return use.policyId == policyId; });
-  for (const Prefix& prefix : touched) install(prefix);
+  const auto policy = byPolicy_.find(policyId);
+  if (policy == byPolicy_.end()) return;
+  const std::vector<Prefix> touched = std::move(policy->second);
+  byPolicy_.erase(policy);
+  for (const Prefix& prefix : touched) {
+    const auto uses = uses_.find(prefix);
+    std::erase_if(uses->second, [policyId](const Use& use) { return use.policyId == policyId; });
+    if (uses->second.empty()) uses_.erase(uses);
+    install(prefix);
+  }
 }
 
 void RouteTable::close() {
-  std::vector<Use> uses = std::move(uses_);
+  const auto uses = std::move(uses_);
   uses_.clear();
-  for (const Use& use : uses) install(use.destination);
+  byPolicy_.clear();
+  for (const auto& [prefix, users] : uses) install(prefix);
   for (const int family : families_) netlink_.deleteRule(family, rule_);
   families_.clear();
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "net/netlink.h"
@@ -29,7 +30,6 @@ class RouteTable {
  private:
   struct Use {
     std::uint32_t policyId;
-    Prefix destination;
     Address preferredSource;
   };
 
@@ -41,8 +41,18 @@ class RouteTable {
   RoutingRule rule_;
   int interfaceIndex_;
   std::vector<int> families_;
+  struct PrefixHash {
+    std::size_t operator()(const Prefix& prefix) const noexcept {
+      constexpr std::uint64_t kFactor = 0x9e3779b97f4a7c15u;
+      const std::uint64_t mixed =
+          ((prefix.address.high() * kFactor ^ prefix.address.low()) + prefix.lengthBits) * kFactor;
+      return static_cast<std::size_t>(mixed ^ mixed >> 32);
+    }
+  };
   /** Oldest first; the newest use of a prefix that knows a source decides it. */
-  std::vector<Use> uses_;
+  std::unordered_map<Prefix, std::vector<Use>, PrefixHash> uses_;
+  /** The destinations of each. */
+  std::unordered_map<std::uint32_t, std::vector<Prefix>> byPolicy_;
 };
 
 }  // namespace ike

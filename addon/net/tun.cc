@@ -26,25 +26,47 @@ void askForOffloads(int fd) noexcept {
     if (::ioctl(fd, TUNSETOFFLOAD, wanted) == 0) return;
 }
 
-}  // namespace
-
-Outcome<Tun> Tun::open(const std::string& name, std::uint32_t mtuBytes, bool offloads) {
-  const std::string what = "TUN device " + name;
-  const Failure taken{"ERR_IKE_TUN_IN_USE", "there is a network device named " + name +
-                                                " already (another gateway?); choose another tun.name"};
-  if (::if_nametoindex(name.c_str()) != 0) return taken;
+/** One more descriptor of the device of that name, which makes it if it must. */
+Outcome<Fd> attach(ifreq& request, short flags, const std::string& what, const Failure& taken) {
   Fd fd(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!fd)
     return systemFailure("ERR_IKE_NO_TUN",
                          "/dev/net/tun (the kernel's TUN driver; dataPlane 'portable' needs none)", errno);
+  request.ifr_flags = flags;
+  if (::ioctl(fd.get(), TUNSETIFF, &request) == 0) return fd;
+  if (errno == EBUSY || errno == EEXIST) return taken;
+  return systemFailure("ERR_IKE_NO_TUN", what, errno);
+}
+
+/** The kernel gives a flow the queue through which its packets were written last. Through a descriptor whose
+ * queue is taken out it may still be written, and nothing is learnt: flows stay where their hash puts them.
+ */
+bool takeOut(const Fd& fd) noexcept {
+  ifreq request{};
+  request.ifr_flags = IFF_DETACH_QUEUE;
+  return ::ioctl(fd.get(), TUNSETQUEUE, &request) == 0;
+}
+
+}  // namespace
+
+Outcome<Tun> Tun::open(const std::string& name, std::uint32_t mtuBytes, bool offloads, std::size_t queues) {
+  const std::string what = "TUN device " + name;
+  const Failure taken{"ERR_IKE_TUN_IN_USE", "there is a network device named " + name +
+                                                " already (another gateway?); choose another tun.name"};
+  if (::if_nametoindex(name.c_str()) != 0) return taken;
   ifreq request{};
   std::memcpy(request.ifr_name, name.c_str(), std::min(name.size(), sizeof request.ifr_name - 1));
-  request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | IFF_VNET_HDR);
-  if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
-    if (errno == EBUSY || errno == EEXIST) return taken;
-    return systemFailure("ERR_IKE_NO_TUN", what, errno);
+  const int flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | (queues > 1 ? IFF_MULTI_QUEUE : 0);
+  std::vector<Fd> fds;
+  // The one that is written to is the last, so that taking it out leaves the others' numbers as they are.
+  for (std::size_t i = 0; i < (queues > 1 ? queues + 1 : 1); i++) {
+    const int exclusive = i == 0 ? IFF_TUN_EXCL : 0;
+    Outcome<Fd> fd = attach(request, static_cast<short>(flags | exclusive), what, taken);
+    if (!fd.ok()) return std::move(fd.failure());
+    fds.push_back(std::move(fd.value()));
   }
-  if (offloads) askForOffloads(fd.get());
+  if (queues > 1 && !takeOut(fds.back())) return systemFailure("ERR_IKE_NO_TUN", what + ": queues", errno);
+  if (offloads) askForOffloads(fds.front().get());
   // The descriptor is known by this name only inside the kernel's namespace in which it was made; so is the
   // index.
   const int index = static_cast<int>(::if_nametoindex(name.c_str()));
@@ -65,18 +87,18 @@ Outcome<Tun> Tun::open(const std::string& name, std::uint32_t mtuBytes, bool off
   request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
   if (::ioctl(control.get(), SIOCSIFFLAGS, &request) != 0)
     return systemFailure("ERR_IKE_NO_TUN", what + ": up", errno);
-  return Tun(std::move(fd), index);
+  return Tun(std::move(fds), index);
 }
 
-std::size_t Tun::read(VnetHeader& header, std::span<std::uint8_t> buffer) const noexcept {
+std::size_t Tun::read(std::size_t queue, VnetHeader& header, std::span<std::uint8_t> buffer) const noexcept {
   const iovec pieces[] = {{&header, sizeof header}, {buffer.data(), buffer.size()}};
-  const ssize_t length = ::readv(fd_.get(), pieces, 2);
+  const ssize_t length = ::readv(queues_[queue].get(), pieces, 2);
   constexpr auto kBefore = static_cast<ssize_t>(sizeof header);
   return length > kBefore ? static_cast<std::size_t>(length - kBefore) : 0;
 }
 
 bool Tun::write(std::span<const iovec> pieces) const noexcept {
-  return ::writev(fd_.get(), pieces.data(), static_cast<int>(pieces.size())) > 0;
+  return ::writev(queues_.back().get(), pieces.data(), static_cast<int>(pieces.size())) > 0;
 }
 
 }  // namespace ike

@@ -28,7 +28,11 @@ bool readPorts(PacketInfo& info, std::span<const std::uint8_t> upper) noexcept {
     case IPPROTO_ICMP:
     case IPPROTO_ICMPV6:
       if (upper.size() < 2) return false;
-      info.sourcePort = info.destinationPort = load16(upper, 0);
+      info.sourcePort = load16(upper, 0);
+      break;
+    case IPPROTO_MH:
+      if (upper.size() < 4) return false;
+      info.sourcePort = static_cast<std::uint16_t>(upper[2] << 8);
       break;
     default:
       return true;

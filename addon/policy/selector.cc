@@ -5,23 +5,30 @@
 
 namespace ike {
 
-bool Selector::matches(const Address& address, const PacketInfo& packet, std::uint16_t port) const noexcept {
+bool Selector::takesAddress(const Address& address, const PacketInfo& packet) const noexcept {
   if (address.length != start.length) return false;
   if (protocol != 0 && protocol != packet.protocol) return false;
-  if (address.before(start) || end.before(address)) return false;
+  return !address.before(start) && !end.before(address);
+}
+
+bool Selector::takesPort(const PacketInfo& packet, std::uint16_t port) const noexcept {
   if (startPort == 0 && endPort == 65535) return true;
-  const bool opaque = startPort == 65535 && endPort == 0;
-  if (opaque || !packet.portsKnown) return opaque && !packet.portsKnown;
+  if (opaque() || !packet.portsKnown) return opaque() && !packet.portsKnown;
   return port >= startPort && port <= endPort;
 }
 
 bool matchesPair(std::span<const Selector> from, std::span<const Selector> to,
                  const PacketInfo& packet) noexcept {
-  return std::any_of(
-             from.begin(), from.end(),
-             [&](const Selector& s) { return s.matches(packet.source, packet, packet.sourcePort); }) &&
+  // The sender's side says which types may be sent, the other which ones it may send itself (RFC
+  // 4301 §4.4.1.3).
+  const bool senderOnly = packet.portsKnown && hasTypeForPorts(packet.protocol);
+  return std::any_of(from.begin(), from.end(),
+                     [&](const Selector& s) {
+                       return s.takesAddress(packet.source, packet) && s.takesPort(packet, packet.sourcePort);
+                     }) &&
          std::any_of(to.begin(), to.end(), [&](const Selector& s) {
-           return s.matches(packet.destination, packet, packet.destinationPort);
+           return s.takesAddress(packet.destination, packet) &&
+                  (senderOnly || s.takesPort(packet, packet.destinationPort));
          });
 }
 

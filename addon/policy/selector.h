@@ -20,7 +20,10 @@ struct Selector {
   Address start;
   Address end;
 
-  bool matches(const Address& address, const PacketInfo& packet, std::uint16_t port) const noexcept;
+  bool opaque() const noexcept { return startPort == 65535 && endPort == 0; }
+  /** Address and protocol. */
+  bool takesAddress(const Address& address, const PacketInfo& packet) const noexcept;
+  bool takesPort(const PacketInfo& packet, std::uint16_t port) const noexcept;
 };
 
 /** Source in `from` and destination in `to`. */

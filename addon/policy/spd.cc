@@ -1,83 +1,77 @@
-// Order, lookup and cache of the policies.
+// Changes and searches.
 #include "policy/spd.h"
 
 #include <algorithm>
 
 namespace ike {
-namespace {
-
-std::size_t hashFlow(const PacketInfo& flow) noexcept {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  const auto mix = [&hash](std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3u; };
-  for (std::size_t i = 0; i < flow.source.length; i += 4) {
-    mix(load32(flow.source.bytes.data() + i));
-    mix(load32(flow.destination.bytes.data() + i));
-  }
-  mix(static_cast<std::uint64_t>(flow.protocol) << 32 | static_cast<std::uint64_t>(flow.sourcePort) << 16 |
-      flow.destinationPort);
-  return static_cast<std::size_t>(hash ^ hash >> 32);
-}
-
-}  // namespace
 
 bool Spd::add(std::unique_ptr<Policy> policy) {
-  if (find(policy->id) != nullptr) return false;
-  const auto place =
-      std::upper_bound(policies_.begin(), policies_.end(), policy->priority,
-                       [](std::uint32_t priority, const auto& other) { return priority < other->priority; });
-  policies_.insert(place, std::move(policy));
-  changed();
+  const auto [place, isNew] = policies_.try_emplace(policy->id);
+  if (!isNew) return false;
+  place->second = std::move(policy);
+  Policy& added = *place->second;
+  added.age = added_++;
+  if (const auto early = waiting_.find(added.id); early != waiting_.end()) {
+    added.sas = std::move(early->second);
+    waiting_.erase(early);
+  }
+  index_.add(added);
+  cache_.invalidate(added.localTs, added.remoteTs);
   return true;
 }
 
 std::unique_ptr<Policy> Spd::remove(std::uint32_t id) {
-  const auto place =
-      std::find_if(policies_.begin(), policies_.end(), [id](const auto& p) { return p->id == id; });
+  const auto place = policies_.find(id);
   if (place == policies_.end()) return nullptr;
-  std::unique_ptr<Policy> policy = std::move(*place);
+  std::unique_ptr<Policy> policy = std::move(place->second);
   policies_.erase(place);
-  changed();
+  index_.remove(*policy);
+  cache_.invalidate(policy->localTs, policy->remoteTs);
+  if (!policy->sas.empty()) waiting_.emplace(id, std::move(policy->sas));
   return policy;
 }
 
 Policy* Spd::find(std::uint32_t id) noexcept {
-  const auto place =
-      std::find_if(policies_.begin(), policies_.end(), [id](const auto& p) { return p->id == id; });
-  return place == policies_.end() ? nullptr : place->get();
+  const auto place = policies_.find(id);
+  return place == policies_.end() ? nullptr : place->second.get();
 }
 
 void Spd::clear() noexcept {
+  index_.clear();
   policies_.clear();
-  changed();
+  waiting_.clear();
+  attached_ = 0;
+  cache_.invalidateAll();
 }
 
 void Spd::attach(OutboundSa& sa) {
-  if (Policy* const policy = find(sa.policyId())) policy->sas.push_back(&sa);
-  changed();
+  Policy* const policy = find(sa.policyId());
+  (policy != nullptr ? policy->sas : waiting_[sa.policyId()]).push_back(&sa);
+  cache_.grow(++attached_);
+  cache_.invalidate(sa.localTs(), sa.remoteTs());
 }
 
 void Spd::detach(const OutboundSa& sa) noexcept {
-  for (const auto& policy : policies_) std::erase(policy->sas, &sa);
-  changed();
-}
-
-Spd::Match Spd::lookup(const PacketInfo& packet) noexcept {
-  PacketInfo flow = packet;
-  flow.lengthBytes = 0;
-  CacheEntry& entry = cache_[hashFlow(flow) % kCacheEntries];
-  if (entry.version != version_ || entry.flow != flow)
-    entry = {.version = version_, .flow = flow, .match = search(packet)};
-  return entry.match;
+  Policy* const policy = find(sa.policyId());
+  const auto early = policy == nullptr ? waiting_.find(sa.policyId()) : waiting_.end();
+  if (policy == nullptr && early == waiting_.end()) return;
+  std::vector<OutboundSa*>& sas = policy != nullptr ? policy->sas : early->second;
+  if (std::erase(sas, &sa) > 0) attached_--;
+  if (sas.empty()) {
+    if (policy == nullptr)
+      waiting_.erase(early);
+    else
+      sas.shrink_to_fit();
+  }
+  cache_.invalidate(sa.localTs(), sa.remoteTs());
 }
 
 Spd::Match Spd::search(const PacketInfo& packet) noexcept {
-  for (const auto& policy : policies_) {
-    if (!matchesPair(policy->localTs, policy->remoteTs, packet)) continue;
-    for (auto sa = policy->sas.rbegin(); sa != policy->sas.rend(); ++sa)
-      if ((*sa)->matches(packet)) return {policy.get(), *sa};
-    return {policy.get(), nullptr};
-  }
-  return {};
+  Policy* const policy = index_.find(packet);
+  if (policy == nullptr || !policy->protects()) return {policy, nullptr};
+  for (auto sa = policy->sas.rbegin(); sa != policy->sas.rend(); ++sa)
+    if ((*sa)->matches(packet)) return {policy, *sa};
+  return {policy, nullptr};
 }
 
 }  // namespace ike

@@ -5,7 +5,7 @@ import { parseIdentity } from '../auth/identity.ts';
 import { fromHex } from '../bytes.ts';
 import { parseSelector, type TrafficSelector } from '../ipsec/selector.ts';
 import { formatAddress, parseAddress } from '../net/address.ts';
-import { parseProposal } from './proposal.ts';
+import { type ProposalUse, parseProposal } from './proposal.ts';
 import type { Identity, ProposalConfig } from './types.ts';
 
 /** Reads one kind of value. `expected` completes "expected ..." in messages and names the kind in the documentation. */
@@ -62,6 +62,27 @@ export function decimal(least: number, most: number): Notation<number, number> {
   };
 }
 
+const UNIT_BYTES: Readonly<Record<string, number>> = {
+  '': 1,
+  K: 2 ** 10,
+  M: 2 ** 20,
+  G: 2 ** 30,
+  T: 2 ** 40,
+};
+
+/** A number of bytes up to `mostTiB`, plain or with a unit of 1,024 and its powers as in swanctl.conf. */
+export function size(mostTiB: number): Notation<number, number | string> {
+  return {
+    expected: `a size up to ${mostTiB}T, as bytes or like "500M", "4G"`,
+    read(input) {
+      const match = /^(\d{1,16})\s*([KMGT]?)$/i.exec(typeof input === 'string' ? input.trim() : '');
+      const written = match === null ? Number.NaN : Number(match[1]) * UNIT_BYTES[match[2].toUpperCase()];
+      const bytes = typeof input === 'number' ? input : written;
+      return Number.isInteger(bytes) && bytes >= 0 && bytes <= mostTiB * UNIT_BYTES['T'] ? bytes : refused;
+    },
+  };
+}
+
 const UNIT_MS: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1000,
@@ -114,6 +135,12 @@ export const identity: Notation<Identity | undefined, string> = {
   },
 };
 
+const PROPOSAL_EXAMPLE: Readonly<Record<ProposalUse, string>> = {
+  ike: 'aes256gcm16-prfsha256-curve25519',
+  esp: 'aes256gcm16-curve25519',
+  ah: 'sha256-curve25519',
+};
+
 /** The longest pre-shared key, in bytes. */
 const MAX_PSK_BYTES = 1024;
 
@@ -126,6 +153,20 @@ export const preSharedKey: Notation<Uint8Array, string | Uint8Array> = {
   },
 };
 
+/** A key of an SA. */
+export const saKey: Notation<Uint8Array, string | Uint8Array> = {
+  expected: '"0x" and hexadecimal digits, "0s" and base64, or a Uint8Array',
+  secret: true,
+  read: (input) =>
+    typeof input !== 'string' || /^0[xs]/.test(input) ? (keyBytes(input) ?? refused) : refused,
+};
+
+/** Text that is read later. */
+export const text: Notation<string, string> = {
+  expected: 'text',
+  read: (input) => (typeof input === 'string' ? input : refused),
+};
+
 export const selector: Notation<TrafficSelector, string> = {
   expected: 'an address or network such as "10.1.0.0/16", with "[tcp/443]" behind it for a protocol and port',
   read(input) {
@@ -135,11 +176,10 @@ export const selector: Notation<TrafficSelector, string> = {
   },
 };
 
-/** A proposal for IKE or for ESP. */
-export function proposal(use: 'ike' | 'esp'): Notation<ProposalConfig, string> {
-  const example = use === 'ike' ? 'aes256gcm16-prfsha256-curve25519' : 'aes256gcm16-curve25519';
+/** A proposal for IKE, ESP or AH. */
+export function proposal(use: ProposalUse): Notation<ProposalConfig, string> {
   return {
-    expected: `a proposal such as "${example}"`,
+    expected: `a proposal such as "${PROPOSAL_EXAMPLE[use]}"`,
     read(input) {
       if (typeof input !== 'string') return refused;
       const parsed = parseProposal(input, use);

@@ -2,22 +2,26 @@
 // The first thing wrong becomes one ConfigError that names the path, the value (never a secret) and what was expected.
 
 import type { z } from 'zod';
-import { ConfigError } from '../errors.ts';
+import type { ConfigError } from '../errors.ts';
 import { parseAddress } from '../net/address.ts';
+import { checkJitter, isShunt, toChild, toShunt } from './child.ts';
 import { showKind } from './notation.ts';
+import { configError, refuse } from './refuse.ts';
 import { type ConfigRows, configSchema } from './schema.ts';
 import { closest } from './suggest.ts';
-import type { ChildConfig, Config, Connection, Peer } from './types.ts';
+import type { Config, Connection, Peer } from './types.ts';
 
 export type { ConfigInput } from './schema.ts';
 
 type ConnectionRows = ConfigRows['connections'][string];
-type ChildRows = ConnectionRows['children'][string];
 
 /** Connections and children are named in logs, commands and file names. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const MAX_CONNECTIONS = 10_000;
 const MAX_CHILDREN = 1000;
+
+/** Of a connection that has nothing but shunts and so negotiates with nobody. */
+const NO_KEY = new Uint8Array(0);
 
 /** swanctl's words for what stands elsewhere or is named otherwise here. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
@@ -52,6 +56,7 @@ function toConfig(rows: ConfigRows): Config {
     listen: rows.listen,
     dataPlane: rows.dataPlane,
     tun: rows.tun,
+    engine: { workers: rows.engine.workers, busyPollMs: rows.engine.busyPoll },
     routes: rows.routes,
     retransmit: { ...retransmit, timeoutMs: timeout },
     limits: { ...limits, halfOpenTimeoutMs: halfOpenTimeout },
@@ -72,7 +77,10 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
       `${path}.local.address`,
       `"${local.address}" and remote.address "${remote.address}" are not of one address family`,
     );
-  const psk = remote.auth?.psk ?? local.auth?.psk;
+  const all = Object.entries(rows.children);
+  const negotiated = all.filter(([, childRows]) => !isShunt(childRows));
+  const nobody = all.length > 0 && negotiated.length === 0;
+  const psk = remote.auth?.psk ?? local.auth?.psk ?? (nobody ? NO_KEY : undefined);
   if (psk === undefined) refuse(`${path}.remote.auth.psk`, 'is missing; expected a pre-shared key');
   const rekeyJitterMs = rows.rekeyJitter ?? Math.round(rows.rekeyTime / 10);
   checkJitter(path, rows.rekeyTime, rekeyJitterMs);
@@ -80,6 +88,7 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
     id: side.id,
     auth: { psk: side.auth?.psk ?? psk },
   });
+  const around = { localAddress: local.address, remoteAddress: remote.address, encap: rows.encap };
   return {
     name,
     localAddress: local.address,
@@ -89,8 +98,12 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
     local: peer(local),
     remote: peer(remote),
     proposals: rows.proposals,
-    children: mapValues(rows.children, (child, childRows) =>
-      toChild(`${path}.children.${child}`, child, childRows, remote.address),
+    children: mapValues(Object.fromEntries(negotiated), (child, childRows) =>
+      toChild(`${path}.children.${child}`, child, childRows, around),
+    ),
+    shunts: mapValues(
+      Object.fromEntries(all.filter(([, childRows]) => isShunt(childRows))),
+      (child, childRows) => toShunt(`${path}.children.${child}`, child, childRows, around),
     ),
     encap: rows.encap,
     rekeyTimeMs: rows.rekeyTime,
@@ -100,62 +113,6 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
     unique: rows.unique,
     retryMs: rows.retry,
   };
-}
-
-function toChild(
-  path: string,
-  name: string,
-  rows: ChildRows,
-  remoteAddress: string | undefined,
-): ChildConfig {
-  const { start } = rows;
-  const dpdAction = rows.dpdAction ?? ({ none: 'clear', start: 'restart', trap: 'trap' } as const)[start];
-  const closeAction = rows.closeAction ?? start;
-  if (remoteAddress === undefined) {
-    // Without an address there is nobody to call.
-    if (start !== 'none')
-      refuse(
-        `${path}.start`,
-        `"${start}" is not accepted; it needs an address in remote.address, not "%any"`,
-      );
-    if (dpdAction !== 'clear')
-      refuse(`${path}.dpdAction`, `"${dpdAction}" is not accepted; it needs an address in remote.address`);
-    if (closeAction !== 'none')
-      refuse(
-        `${path}.closeAction`,
-        `"${closeAction}" is not accepted; it needs an address in remote.address`,
-      );
-  }
-  const rekeyJitterMs = rows.rekeyJitter ?? Math.round(rows.rekeyTime / 10);
-  checkJitter(path, rows.rekeyTime, rekeyJitterMs);
-  const lifeTimeMs = rows.lifeTime ?? Math.round(rows.rekeyTime * 1.1);
-  if (lifeTimeMs !== 0 && lifeTimeMs <= rows.rekeyTime)
-    refuse(
-      `${path}.lifeTime`,
-      `${lifeTimeMs / 1000} s is not accepted; expected more than rekeyTime (${rows.rekeyTime / 1000} s), or 0`,
-    );
-  return {
-    name,
-    localTs: rows.localTs,
-    remoteTs: rows.remoteTs,
-    espProposals: rows.espProposals,
-    mode: rows.mode,
-    start,
-    rekeyTimeMs: rows.rekeyTime,
-    rekeyJitterMs,
-    lifeTimeMs,
-    dpdAction,
-    closeAction,
-    replayWindow: rows.replayWindow,
-  };
-}
-
-function checkJitter(path: string, rekeyTimeMs: number, rekeyJitterMs: number): void {
-  if (rekeyJitterMs > rekeyTimeMs)
-    refuse(
-      `${path}.rekeyJitter`,
-      `${rekeyJitterMs / 1000} s is not accepted; expected at most rekeyTime (${rekeyTimeMs / 1000} s)`,
-    );
 }
 
 /** Names first: zod passes over `__proto__`, and a bad name would make every later path hard to read. */
@@ -177,21 +134,29 @@ function checkEntries(path: string, value: unknown, most: number): void {
       );
 }
 
-/** One error of all that zod found: a misspelt option before the missing one that it was meant to be. */
-function explain(issues: readonly z.core.$ZodIssue[], input: unknown): ConfigError {
+/** One error of all that zod found in `input` by the schema `whole`, which stands at `at`: a misspelt option before the missing one that it was meant to be. */
+export function explain(
+  issues: readonly z.core.$ZodIssue[],
+  input: unknown,
+  whole: z.core.$ZodType = configSchema,
+  at: readonly string[] = [],
+): ConfigError {
   const issue = issues.find((one) => one.code === 'unrecognized_keys') ?? issues[0];
   const path = issue.path.map(String);
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0];
-    return error([...path, key].join('.'), `unknown option${suggestion(key, knownKeys(path))}`);
+    return configError(
+      [...at, ...path, key].join('.'),
+      `unknown option${suggestion(key, knownKeys(whole, path))}`,
+    );
   }
   if (issue.code === 'invalid_type' || issue.code === 'invalid_key' || issue.code === 'invalid_element') {
     // An object was expected: what stands there instead may be a secret in the wrong place.
     const found = path.reduce<unknown>(property, input);
     const what = found === undefined ? 'is missing' : `${showKind(found)} is not accepted`;
-    return error(path.join('.'), `${what}; expected an object`);
+    return configError([...at, ...path].join('.'), `${what}; expected an object`);
   }
-  return error(path.join('.'), issue.message);
+  return configError([...at, ...path].join('.'), issue.message);
 }
 
 function suggestion(key: string, known: readonly string[]): string {
@@ -202,8 +167,8 @@ function suggestion(key: string, known: readonly string[]): string {
 }
 
 /** The options at a path of the schema, walking through defaults and records. */
-function knownKeys(path: readonly string[]): readonly string[] {
-  let schema: z.core.$ZodType | undefined = configSchema;
+function knownKeys(whole: z.core.$ZodType, path: readonly string[]): readonly string[] {
+  let schema: z.core.$ZodType | undefined = whole;
   for (const key of path) {
     const definition: z.core.$ZodTypeDef | undefined = unwrap(schema)?._zod.def;
     if (definition === undefined) return [];
@@ -222,14 +187,6 @@ export function unwrap(schema: z.core.$ZodType | undefined): z.core.$ZodType | u
   while (inner !== undefined && ['optional', 'prefault'].includes(inner._zod.def.type))
     inner = (inner._zod.def as z.core.$ZodOptionalDef).innerType;
   return inner;
-}
-
-function refuse(path: string, message: string): never {
-  throw error(path, message);
-}
-
-function error(path: string, message: string): ConfigError {
-  return new ConfigError(path, path === '' ? `the configuration: ${message}` : `${path}: ${message}`);
 }
 
 function property(value: unknown, key: string): unknown {

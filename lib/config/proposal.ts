@@ -1,5 +1,6 @@
 // Proposals in swanctl's notation: algorithm names joined by `-`, several of one kind are alternatives, best first.
-// `aes256gcm16-prfsha256-x25519` for IKE, `aes128gcm16-aes256gcm16-x25519-esn-noesn` for ESP. Text -> ProposalConfig and back.
+// `aes256gcm16-prfsha256-x25519` for IKE, `aes128gcm16-aes256gcm16-x25519-esn-noesn` for ESP, `sha256-x25519` for AH.
+// Text -> ProposalConfig and back.
 
 import {
   ALGORITHMS,
@@ -28,11 +29,14 @@ export const DEFAULT_ESP_PROPOSALS: readonly string[] = [
 /** The transforms of a proposal, or of the choice made from one, by kind. */
 export type ProposalTransforms = Partial<Pick<ProposalConfig, AlgorithmKind>>;
 
+/** What a proposal is for. */
+export type ProposalUse = 'ike' | 'esp' | 'ah';
+
 /**
  * Reads one proposal. `ike` needs a key exchange, and a PRF that may follow from the integrity algorithm; `esp` may
- * have a key exchange (PFS) and `esn`, `noesn` or both. AEAD and other ciphers cannot share a proposal (RFC 7296 §3.3).
+ * have a key exchange (PFS) and `esn`, `noesn` or both, and so may `ah`, which has no cipher. AEAD and other ciphers cannot share a proposal (RFC 7296 §3.3).
  */
-export function parseProposal(text: string, use: 'ike' | 'esp'): Result<ProposalConfig> {
+export function parseProposal(text: string, use: ProposalUse): Result<ProposalConfig> {
   const rows: Algorithm[] = [];
   for (const name of text.trim().split('-')) {
     const row = findAlgorithm(name);
@@ -55,6 +59,10 @@ export function parseProposal(text: string, use: 'ike' | 'esp'): Result<Proposal
     ke: pick(rows, 'ke'),
     esn: pick(rows, 'esn'),
   };
+  if (use === 'ah') {
+    const problem = ahProblem(text, chosen);
+    return problem === undefined ? complete(completeEsp(text, chosen)) : fail('bad-proposal', problem);
+  }
   const aeads = chosen.encr.filter((row) => row.icvBytes > 0).length;
   if (chosen.encr.length === 0) return fail('bad-proposal', `"${text}" has no cipher, such as aes256gcm16`);
   if (aeads > 0 && aeads < chosen.encr.length)
@@ -69,9 +77,17 @@ export function parseProposal(text: string, use: 'ike' | 'esp'): Result<Proposal
       'bad-proposal',
       `"${text}" has no integrity algorithm, such as sha256, for ${chosen.encr[0].name}`,
     );
-  const rest = use === 'ike' ? completeIke(text, chosen, aeads > 0) : completeEsp(text, chosen);
-  if (!rest.ok) return rest;
-  return ok({ text: formatProposal(rest.value), ...rest.value });
+  return complete(use === 'ike' ? completeIke(text, chosen, aeads > 0) : completeEsp(text, chosen));
+}
+
+function complete(rest: Result<Complete>): Result<ProposalConfig> {
+  return rest.ok ? ok({ text: formatProposal(rest.value), ...rest.value }) : rest;
+}
+
+/** AH protects integrity alone (RFC 4302). */
+function ahProblem(text: string, { encr, integ }: Complete): string | undefined {
+  if (encr.length > 0) return `"${text}" has ${encr[0].name}, but AH does not encrypt`;
+  return integ.length > 0 ? undefined : `"${text}" has no integrity algorithm, such as sha256`;
 }
 
 /** Writes transforms in the same notation, canonical names, kind by kind; `noesn` alone goes without saying. */

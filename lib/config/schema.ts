@@ -19,6 +19,7 @@ import {
   selector,
   showKind,
   showValue,
+  size,
 } from './notation.ts';
 import { DEFAULT_ESP_PROPOSALS, DEFAULT_IKE_PROPOSALS } from './proposal.ts';
 
@@ -34,9 +35,12 @@ export interface OptionMeta {
 export const options: z.core.$ZodRegistry<OptionMeta> = z.registry<OptionMeta>();
 
 const day = 86_400_000;
-const none = 'none';
+/** The largest volumes that may be configured. */
+export const MOST_TIB = 1024;
+export const MOST_PACKETS = 1_000_000_000_000;
 
-function validator<Out, In>(notation: Notation<Out, In>): z.ZodType<Out, In> {
+/** The schema of one notation. */
+export function validator<Out, In>(notation: Notation<Out, In>): z.ZodType<Out, In> {
   const schema = z.unknown().transform((input, context) => {
     const value = notation.read(input);
     if (!(value instanceof Refusal)) return value;
@@ -92,18 +96,27 @@ const child = z.strictObject({
     [],
     "Traffic selectors of the peer's side. Empty: its outer address.",
   ),
-  espProposals: option(
+  mode: option(
+    oneOf('tunnel', 'transport', 'pass', 'drop'),
+    'tunnel',
+    'Encapsulation. `transport` keeps the header of the packet: selectors are cut to the two outer addresses, and where the peer answers with tunnel mode it is that. `pass` lets traffic past the tunnel in clear, `drop` drops it; neither is negotiated nor has SAs, and only `localTs`, `remoteTs` and `start` go with them.',
+  ),
+  espProposals: derived(
     list(proposal('esp'), 16),
-    [...DEFAULT_ESP_PROPOSALS],
+    JSON.stringify(DEFAULT_ESP_PROPOSALS),
     'ESP proposals, best first. With a key exchange in them the child is rekeyed with forward secrecy (PFS).',
   ),
-  mode: option(oneOf('tunnel'), 'tunnel', 'Encapsulation of ESP.'),
-  start: option(
-    oneOf('none', 'start', 'trap'),
-    none,
-    '`start` brings the child up and keeps it up; `trap` brings it up when a packet asks; `none` waits for the peer or for `gateway.initiate()`.',
+  ahProposals: derived(
+    list(proposal('ah'), 16),
+    'none',
+    'AH proposals, best first, in place of `espProposals`: packets are authenticated and not encrypted. Not through a NAT.',
   ),
-  rekeyTime: option(duration(0, 30 * day), '1h', 'The child is rekeyed after this time; 0 never.'),
+  start: derived(
+    oneOf('none', 'start', 'trap'),
+    '`trap` with `mode: "pass"` or `"drop"`, else `none`',
+    '`start` brings the child up and keeps it up; `trap` brings it up when a packet asks; `none` waits for the peer or for `gateway.initiate()`. With `pass` and `drop` both `start` and `trap` install the policy.',
+  ),
+  rekeyTime: derived(duration(0, 30 * day), '"1h"', 'The child is rekeyed after this time; 0 never.'),
   rekeyJitter: derived(
     duration(0, 30 * day),
     'a tenth of `rekeyTime`',
@@ -113,6 +126,36 @@ const child = z.strictObject({
     duration(0, 60 * day),
     '`rekeyTime` and a tenth; 0 without rekeying',
     'The child ends after this time if it was not rekeyed; 0 never.',
+  ),
+  rekeyBytes: derived(
+    size(MOST_TIB),
+    '0',
+    'The child is rekeyed when either direction has carried this much; 0 never.',
+  ),
+  randBytes: derived(
+    size(MOST_TIB),
+    'a tenth of `rekeyBytes`',
+    'A random part of this is taken off `rekeyBytes`.',
+  ),
+  lifeBytes: derived(
+    size(MOST_TIB),
+    '`rekeyBytes` and a tenth; 0 without',
+    'The child ends when either direction has carried this much; 0 never.',
+  ),
+  rekeyPackets: derived(
+    integer(0, MOST_PACKETS),
+    '0',
+    'The child is rekeyed when either direction has carried so many packets; 0 never.',
+  ),
+  randPackets: derived(
+    integer(0, MOST_PACKETS),
+    'a tenth of `rekeyPackets`',
+    'A random part of this is taken off `rekeyPackets`.',
+  ),
+  lifePackets: derived(
+    integer(0, MOST_PACKETS),
+    '`rekeyPackets` and a tenth; 0 without',
+    'The child ends when either direction has carried so many packets; 0 never.',
   ),
   dpdAction: derived(
     oneOf('clear', 'trap', 'restart'),
@@ -124,10 +167,25 @@ const child = z.strictObject({
     'as `start`',
     'What becomes of the child when the peer deletes it.',
   ),
-  replayWindow: option(
-    integer(0, 4096),
-    1024,
+  replayWindow: derived(
+    integer(0, 65536),
+    '1024',
     'Packets that may come out of order; 0 turns replay protection off.',
+  ),
+  tfcPadding: derived(
+    integer(0, 65535),
+    '0',
+    'Inner packets are padded up to this many bytes, so that their lengths tell less (RFC 4303 §2.7); not to a peer that cannot read it. ESP in tunnel mode only.',
+  ),
+  copyDscp: derived(
+    oneOf('out', 'in', 'yes', 'no'),
+    '"out"',
+    'Copies the DSCP from the inner to the outer header (`out`), back (`in`), both or neither. Tunnel mode only; the portable plane sees no outer header and refuses `in` and `yes`.',
+  ),
+  copyEcn: derived(
+    flag,
+    'true',
+    'ECN goes from the inner to the outer header and back (RFC 6040); `false`: neither. Tunnel mode only.',
   ),
 });
 
@@ -198,6 +256,18 @@ export const configSchema = z.strictObject({
   tun: section('The TUN device of the engine.', {
     name: option(deviceName, 'ike0', 'Name of the device.'),
     mtu: option(integer(1280, 65535), 1400, 'Largest inner packet in bytes.'),
+  }),
+  engine: section('The threads of the engine.', {
+    workers: option(
+      integer(0, 16),
+      0,
+      'Threads in each direction; 0: one on up to 7 cores, then a quarter of the cores, at most 4. More than one carry a single SA too, and keep the packets of each flow in order.',
+    ),
+    busyPoll: option(
+      duration(0, 1000),
+      '0s',
+      'A thread that found nothing to do looks again for this long before it sleeps: less latency for more processor time; 0 sleeps at once.',
+    ),
   }),
   routes: section('Routes for the remote selectors (engine).', {
     install: option(flag, true, 'Whether to make them; they go when the gateway closes.'),

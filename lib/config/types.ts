@@ -2,6 +2,7 @@
 // from what people write; nothing else does.
 
 import type { Algorithm } from '../crypto/algorithms.ts';
+import type { OuterHeader } from '../ipsec/data-plane.ts';
 import type { TrafficSelector } from '../ipsec/selector.ts';
 
 export interface Config {
@@ -15,6 +16,11 @@ export interface Config {
   /** `auto`: engine where the addon and the privilege are there, else portable. */
   readonly dataPlane: 'auto' | 'engine' | 'portable' | 'memory';
   readonly tun: { readonly name: string; readonly mtu: number };
+  readonly engine: {
+    /** Threads in each direction; 0: by the number of cores. */
+    readonly workers: number;
+    readonly busyPollMs: number;
+  };
   readonly routes: {
     readonly install: boolean;
     readonly table: number;
@@ -58,6 +64,8 @@ export interface Connection {
   readonly remote: Peer;
   readonly proposals: readonly ProposalConfig[];
   readonly children: Readonly<Record<string, ChildConfig>>;
+  /** Children that let traffic pass or drop it and are never negotiated. */
+  readonly shunts: Readonly<Record<string, ShuntConfig>>;
   /** Ask for UDP encapsulation even without a NAT. */
   readonly encap: boolean;
   /** 0 turns the timer off. Rekeying starts at `rekeyTimeMs` less a random part of `rekeyJitterMs`; `overTimeMs` later the SA ends. */
@@ -75,6 +83,7 @@ export interface Connection {
 export interface Peer {
   /** `undefined`: own address (local), any identity (remote). */
   readonly id: Identity | undefined;
+  /** Empty where the connection has nothing but shunts: such a one takes part in no negotiation. */
   readonly auth: { readonly psk: Uint8Array };
 }
 
@@ -100,8 +109,10 @@ export interface ChildConfig {
   /** Empty: the connection's own outer address, known when the IKE SA is (`dynamic` in swanctl). */
   readonly localTs: readonly TrafficSelector[];
   readonly remoteTs: readonly TrafficSelector[];
-  readonly espProposals: readonly ProposalConfig[];
-  readonly mode: 'tunnel';
+  readonly protocol: 'esp' | 'ah';
+  readonly proposals: readonly ProposalConfig[];
+  /** What is asked for; a peer may answer `transport` with tunnel mode (RFC 7296 §1.3.1). */
+  readonly mode: 'tunnel' | 'transport';
   /** `start`: up as long as the gateway runs. `trap`: up when a packet asks. */
   readonly start: 'none' | 'start' | 'trap';
   readonly rekeyTimeMs: number;
@@ -112,4 +123,28 @@ export interface ChildConfig {
   /** After the peer deleted it. */
   readonly closeAction: 'none' | 'trap' | 'start';
   readonly replayWindow: number;
+  /** By what is carried, in each direction. */
+  readonly bytes: VolumeLimits;
+  readonly packets: VolumeLimits;
+  /** Inner packets are padded up to this many bytes; 0: not. */
+  readonly tfcPaddingBytes: number;
+  readonly header: OuterHeader;
+}
+
+/** 0 turns a limit off. Rekeying starts at `rekey` less a random part of `jitter`; at `life` the SA ends. */
+export interface VolumeLimits {
+  readonly rekey: number;
+  readonly jitter: number;
+  readonly life: number;
+}
+
+/** RFC 4301 §4.4.1: traffic that passes in clear (`pass`), or does not pass (`drop`). */
+export interface ShuntConfig {
+  readonly name: string;
+  /** Empty: the connection's own outer address. */
+  readonly localTs: readonly TrafficSelector[];
+  readonly remoteTs: readonly TrafficSelector[];
+  readonly mode: 'pass' | 'drop';
+  /** Whether the policy is installed while the gateway runs. */
+  readonly installed: boolean;
 }

@@ -41,6 +41,12 @@ export function beginIke(
     table.add(ike, ike.spiI);
     runtime.log.debug('connecting', { connection: connection.name, remote: remote.address });
     ready(ike);
-    ike.enqueue(new SaInit(ike, left));
+    // More may be asked for, and others called off, until the first of them is negotiated.
+    ike.enqueue(
+      new SaInit(ike, () => {
+        const now = names();
+        return now.length > 0 ? now : left;
+      }),
+    );
   });
 }

@@ -2,27 +2,32 @@
 // Which exchange makes, replaces or deletes it is written in the files of the exchanges.
 
 import { toHex, uint32, wipe } from '../bytes.ts';
-import type { ChildConfig } from '../config/types.ts';
+import type { ChildConfig, VolumeLimits } from '../config/types.ts';
 import type { ErrorInfo, Result } from '../errors.ts';
 import { fail, ok } from '../errors.ts';
-import type { SaParameters } from '../ipsec/data-plane.ts';
+import type { SaLimits, SaParameters } from '../ipsec/data-plane.ts';
 import { containsSelector, formatSelector, sameSelector, type TrafficSelector } from '../ipsec/selector.ts';
 import type { ChildSaInfo, DownReason } from './events.ts';
 import type { Host } from './host.ts';
 import type { AnyIkeSa } from './ike-sa.ts';
+import { readdress } from './narrowing.ts';
 import { policyPriority } from './priority.ts';
 import { formatSuite } from './proposal.ts';
 import { randomShare } from './retransmit.ts';
 import type { Timer } from './runtime.ts';
-import type { EspKeys, EspSuite } from './v2/keys.ts';
+import { logChildKeys } from './v2/key-log.ts';
+import type { ChildKeys, ChildSuite } from './v2/keys.ts';
 
 /** Everything that an exchange agreed on. Selectors and SPIs are named from our side. */
 export interface ChildAgreement {
   readonly config: ChildConfig;
   /** Whether we initiated the exchange: decides which keys are ours. */
   readonly initiator: boolean;
-  readonly suite: EspSuite;
-  readonly keys: { readonly initiator: EspKeys; readonly responder: EspKeys };
+  readonly suite: ChildSuite;
+  readonly mode: 'tunnel' | 'transport';
+  /** The peer can take padded inner packets. */
+  readonly tfc: boolean;
+  readonly keys: { readonly initiator: ChildKeys; readonly responder: ChildKeys };
   readonly spiIn: number;
   readonly spiOut: number;
   readonly localTs: readonly TrafficSelector[];
@@ -31,6 +36,11 @@ export interface ChildAgreement {
   readonly nonces: Nonces;
   /** The Child SA that this one takes over from. */
   readonly replaces?: ChildSa;
+  /** Sends on it only when told to by `activate`; by default whoever answers a rekeying waits. */
+  readonly holdOutbound?: boolean;
+  /** Ends that the peer has asked for, where they are sooner than the configured ones (IKEv1). */
+  readonly mostLifeMs?: number;
+  readonly mostBytes?: number;
 }
 
 export type Nonces = readonly [ni: Uint8Array, nr: Uint8Array];
@@ -46,7 +56,8 @@ export class ChildSa {
   readonly name: string;
   readonly config: ChildConfig;
   readonly initiator: boolean;
-  readonly suite: EspSuite;
+  readonly suite: ChildSuite;
+  readonly mode: 'tunnel' | 'transport';
   readonly spiIn: number;
   readonly spiOut: number;
   readonly localTs: readonly TrafficSelector[];
@@ -64,11 +75,16 @@ export class ChildSa {
   /** We have replaced it and are about to delete it. */
   replaced = false;
   removed = false;
+  /** A rekeying of ours waits for its turn. */
+  rekeyWaits = false;
   readonly #host: Host;
   #policy: SharedPolicy | undefined;
   #outbound: SaParameters | undefined;
   #timers: Timer[] = [];
   #inboundAdded = false;
+  readonly #tfc: boolean;
+  readonly #limits: SaLimits | undefined;
+  readonly #times: Pick<ChildConfig, 'rekeyTimeMs' | 'rekeyJitterMs' | 'lifeTimeMs'>;
 
   constructor(host: Host, ike: AnyIkeSa, agreement: ChildAgreement) {
     this.#host = host;
@@ -85,7 +101,11 @@ export class ChildSa {
     this.localTs = agreement.localTs;
     this.remoteTs = agreement.remoteTs;
     this.nonces = agreement.nonces;
+    this.mode = agreement.mode;
     this.encap = ike.encap;
+    this.#tfc = agreement.tfc;
+    this.#limits = this.#drawLimits(agreement.mostBytes ?? 0);
+    this.#times = shorterLife(agreement.config, agreement.mostLifeMs ?? 0);
   }
 
   /**
@@ -104,13 +124,14 @@ export class ChildSa {
     };
     this.#takePolicy(agreement.replaces, (policyError) => {
       if (policyError !== undefined) return failed(policyError);
-      this.#logKeys(outgoing, incoming);
+      logChildKeys(this, outgoing, incoming);
       dataPlane.addSa(this.#parameters('in', incoming), (inError) => {
         wipe(incoming.encryption, incoming.integrity);
         if (inError !== undefined) return failed(inError);
         this.#inboundAdded = true;
         this.#outbound = this.#parameters('out', outgoing);
-        if (agreement.replaces !== undefined && !agreement.initiator) return done(ok(this));
+        const waits = agreement.holdOutbound ?? (agreement.replaces !== undefined && !agreement.initiator);
+        if (waits) return done(ok(this));
         this.activate((outError) => (outError === undefined ? done(ok(this)) : failed(outError)));
       });
     });
@@ -133,7 +154,7 @@ export class ChildSa {
     this.state = 'established';
     this.establishedAtMs = runtime.nowMs();
     this.ike.children.add(this);
-    const { rekeyTimeMs, rekeyJitterMs, lifeTimeMs } = this.config;
+    const { rekeyTimeMs, rekeyJitterMs, lifeTimeMs } = this.#times;
     if (rekeyTimeMs > 0) {
       const wait = Math.max(0, rekeyTimeMs - rekeyJitterMs * randomShare(runtime));
       this.#timers.push(runtime.setTimer(wait, () => this.#host.childDue(this, 'rekey')));
@@ -162,6 +183,11 @@ export class ChildSa {
     if (this.#outbound !== undefined) this.#outbound = { ...this.#outbound, ...path };
     else this.#host.runtime.dataPlane.updateSa(this.outId, path);
     this.#host.runtime.dataPlane.updateSa(this.inId, path);
+    // The selectors of transport mode are the outer addresses: only a new SA can have other ones.
+    const stays = (selectors: readonly TrafficSelector[], address: string): boolean =>
+      readdress(selectors, address)?.every((moved, i) => sameSelector(moved, selectors[i])) === true;
+    const there = stays(this.localTs, path.local.address) && stays(this.remoteTs, path.remote.address);
+    if (this.mode === 'transport' && !there) this.#host.childDue(this, 'rekey');
   }
 
   /** Whether it carries every packet of `other`. */
@@ -183,6 +209,8 @@ export class ChildSa {
       policyId: this.#policy?.id ?? 0,
       localTs: this.localTs.map(formatSelector),
       remoteTs: this.remoteTs.map(formatSelector),
+      protocol: this.config.protocol,
+      mode: this.mode,
       proposal: formatSuite(this.suite),
       encap: this.encap,
       establishedAtMs: this.establishedAtMs,
@@ -221,47 +249,52 @@ export class ChildSa {
     );
   }
 
-  #parameters(direction: 'in' | 'out', keys: EspKeys): SaParameters {
-    const { encr, integ, esn } = this.suite;
+  /** A limit that jitter has taken its part of is the same for both directions: whichever comes to it first speaks for both. */
+  #drawLimits(mostBytes: number): SaLimits | undefined {
+    const { packets } = this.config;
+    const bytes = smallerVolume(this.config.bytes, mostBytes);
+    if ([bytes, packets].every(({ rekey, life }) => rekey === 0 && life === 0)) return undefined;
+    const soft = ({ rekey, jitter }: VolumeLimits): number =>
+      rekey === 0 ? 0 : Math.max(1, rekey - Math.floor(jitter * randomShare(this.#host.runtime)));
     return {
+      softBytes: soft(bytes),
+      hardBytes: bytes.life,
+      softPackets: soft(packets),
+      hardPackets: packets.life,
+    };
+  }
+
+  #parameters(direction: 'in' | 'out', keys: ChildKeys): SaParameters {
+    const { encr, integ, esn } = this.suite;
+    const { replayWindow, header, tfcPaddingBytes } = this.config;
+    const padded = direction === 'out' && this.mode === 'tunnel' && encr !== undefined && this.#tfc;
+    const basics = {
       id: direction === 'in' ? this.inId : this.outId,
       direction,
-      protocol: 'esp',
-      mode: 'tunnel',
+      mode: this.mode,
       spi: direction === 'in' ? this.spiIn : this.spiOut,
       policyId: this.#policy?.id ?? 0,
       local: this.ike.local,
       remote: this.ike.remote,
       udpEncapsulation: this.encap,
-      encryption: encr,
-      encryptionKey: keys.encryption,
-      ...(integ === undefined ? {} : { integrity: integ, integrityKey: keys.integrity }),
       esn: esn.name === 'esn',
-      replayWindow: direction === 'in' ? this.config.replayWindow : 0,
+      replayWindow: direction === 'in' ? replayWindow : 0,
       localTs: this.localTs,
       remoteTs: this.remoteTs,
-    };
-  }
-
-  #logKeys(outgoing: EspKeys, incoming: EspKeys): void {
-    const { runtime } = this.#host;
-    if (!runtime.keyLog) return;
-    const entry = (source: string, destination: string, spi: number, keys: EspKeys): void =>
-      runtime.emit({
-        type: 'keys',
-        keys: {
-          kind: 'esp',
-          source,
-          destination,
-          spi: toHex(uint32(spi)),
-          encryption: this.suite.encr.name,
-          integrity: this.suite.integ?.name,
-          encryptionKey: keys.encryption.slice(),
-          integrityKey: keys.integrity.slice(),
-        },
-      });
-    entry(this.ike.local.address, this.ike.remote.address, this.spiOut, outgoing);
-    entry(this.ike.remote.address, this.ike.local.address, this.spiIn, incoming);
+      ...(this.#limits === undefined ? {} : { limits: this.#limits }),
+      ...(this.mode === 'tunnel' ? { header } : {}),
+      ...(padded && tfcPaddingBytes > 0 ? { tfcBytes: tfcPaddingBytes } : {}),
+    } as const;
+    if (encr !== undefined)
+      return {
+        ...basics,
+        protocol: 'esp',
+        encryption: encr,
+        encryptionKey: keys.encryption,
+        ...(integ === undefined ? {} : { integrity: integ, integrityKey: keys.integrity }),
+      };
+    if (integ === undefined) throw new Error('a suite that protects nothing');
+    return { ...basics, protocol: 'ah', integrity: integ, integrityKey: keys.integrity };
   }
 }
 
@@ -269,4 +302,23 @@ function sameSets(a: ChildSa, b: ChildSa): boolean {
   const same = (x: readonly TrafficSelector[], y: readonly TrafficSelector[]): boolean =>
     x.length === y.length && x.every((selector, i) => sameSelector(selector, y[i]));
   return same(a.localTs, b.localTs) && same(a.remoteTs, b.remoteTs);
+}
+
+/** Where what the peer has asked for ends sooner, this share of it is over when the next SA is to be there. */
+const SOFT_SHARE = 0.9;
+
+function shorterLife(
+  { rekeyTimeMs, rekeyJitterMs, lifeTimeMs }: ChildConfig,
+  mostMs: number,
+): Pick<ChildConfig, 'rekeyTimeMs' | 'rekeyJitterMs' | 'lifeTimeMs'> {
+  if (mostMs === 0 || (lifeTimeMs > 0 && lifeTimeMs <= mostMs))
+    return { rekeyTimeMs, rekeyJitterMs, lifeTimeMs };
+  const soft = Math.min(rekeyTimeMs || mostMs, mostMs * SOFT_SHARE);
+  return { rekeyTimeMs: soft, rekeyJitterMs: Math.min(rekeyJitterMs, soft / 10), lifeTimeMs: mostMs };
+}
+
+function smallerVolume(own: VolumeLimits, most: number): VolumeLimits {
+  if (most === 0 || (own.life > 0 && own.life <= most)) return own;
+  const rekey = Math.floor(Math.min(own.rekey || most, most * SOFT_SHARE));
+  return { rekey, jitter: Math.min(own.jitter, Math.floor(rekey / 10)), life: most };
 }

@@ -57,7 +57,10 @@ export interface ChildSaInfo {
   readonly policyId: number;
   readonly localTs: readonly string[];
   readonly remoteTs: readonly string[];
+  readonly protocol: 'esp' | 'ah';
+  readonly mode: 'tunnel' | 'transport';
   readonly proposal: string;
+  /** ESP goes inside UDP (RFC 3948). */
   readonly encap: boolean;
   readonly establishedAtMs: number;
 }
@@ -94,11 +97,21 @@ export type KeyLogEntry =
     }
   | {
       readonly kind: 'esp';
+      readonly mode: 'tunnel' | 'transport';
       readonly source: string;
       readonly destination: string;
       readonly spi: string;
       readonly encryption: string;
       readonly integrity: string | undefined;
       readonly encryptionKey: Uint8Array;
+      readonly integrityKey: Uint8Array;
+    }
+  | {
+      readonly kind: 'ah';
+      readonly mode: 'tunnel' | 'transport';
+      readonly source: string;
+      readonly destination: string;
+      readonly spi: string;
+      readonly integrity: string;
       readonly integrityKey: Uint8Array;
     };

@@ -14,6 +14,7 @@ import type { AnyIkeSa } from './ike-sa.ts';
 import { ConnectionKeeper, type Done } from './keeper.ts';
 import type { Datagram, Runtime } from './runtime.ts';
 import { SaTable } from './sa-table.ts';
+import { Shunts } from './shunts.ts';
 import type { IkeSa, Reply } from './v2/ike-sa.ts';
 import { respond } from './v2/responders.ts';
 import type { Payload } from './wire/message.ts';
@@ -26,6 +27,7 @@ export class IkeEndpoint implements Host {
   readonly cookies: CookieJar;
   readonly #dispatcher: Dispatcher;
   readonly #keepers: ReadonlyMap<string, ConnectionKeeper>;
+  readonly #shunts: Shunts;
   readonly #counts = new Map<string, number>();
   /** By the ids of both their SAs. */
   readonly #children = new Map<number, ChildSa>();
@@ -40,6 +42,7 @@ export class IkeEndpoint implements Host {
     this.table = new SaTable(runtime, config.limits);
     this.cookies = new CookieJar(runtime);
     this.#dispatcher = new Dispatcher(this);
+    this.#shunts = new Shunts(this);
     this.#keepers = new Map(
       Object.values(config.connections).map((connection) => [
         connection.name,
@@ -48,8 +51,9 @@ export class IkeEndpoint implements Host {
     );
   }
 
-  /** Sets traps and brings up what the configuration wants up. */
+  /** Installs shunts, sets traps and brings up what the configuration wants up. */
   begin(): void {
+    for (const connection of Object.values(this.config.connections)) this.#shunts.begin(connection);
     for (const keeper of this.#keepers.values()) keeper.begin();
   }
 
@@ -85,26 +89,31 @@ export class IkeEndpoint implements Host {
 
   /** Brings a child up; `done` is called once, maybe before this returns. */
   initiate(connection: string, child: string, done: Done<ChildSaInfo>): void {
-    this.#order(connection, done)?.initiate(child, done);
+    this.#order(connection, done, child)?.initiate(child, done);
   }
 
   /** Ends a child, or a connection's IKE SAs. */
   terminate(connection: string, child: string | undefined, done: Done<undefined>): void {
-    this.#order(connection, done)?.terminate(child, done);
+    this.#order(connection, done, child)?.terminate(child, done);
   }
 
   rekeyChild(connection: string, child: string, done: Done<ChildSaInfo>): void {
-    this.#order(connection, done)?.rekeyChild(child, done);
+    this.#order(connection, done, child)?.rekeyChild(child, done);
   }
 
   rekeyIke(connection: string, done: Done<IkeSaInfo>): void {
     this.#order(connection, done)?.rekeyIke(done);
   }
 
-  #order<T>(connection: string, done: Done<T>): ConnectionKeeper | undefined {
+  #order<T>(connection: string, done: Done<T>, child = ''): ConnectionKeeper | undefined {
     const keeper = this.#keepers.get(connection);
     if (keeper === undefined) done(fail('unknown-connection', `there is no connection ${connection}`));
-    return keeper;
+    else if (!Object.hasOwn(keeper.connection.shunts, child)) return keeper;
+    else {
+      const { mode } = keeper.connection.shunts[child];
+      done(fail('shunt', `${child} has mode "${mode}": it is never negotiated`));
+    }
+    return undefined;
   }
 
   /** Tells every peer and ends; `done` once all answered, or when `patienceMs` is over. */
@@ -118,6 +127,7 @@ export class IkeEndpoint implements Host {
       timer.cancel();
       for (const ike of [...this.table.live]) ike.die('closed');
       this.table.clear();
+      this.#shunts.close();
       done();
     };
     for (const ike of [...this.table.live]) ike.terminate('closed');

@@ -14,6 +14,7 @@ import type { AnyIkeSa } from './ike-sa.ts';
 import { randomShare } from './retransmit.ts';
 import type { Timer } from './runtime.ts';
 import { Traps } from './traps.ts';
+import { expireChild } from './v2/child-rekey.ts';
 import { loses } from './v2/collision.ts';
 import { type Done, failure, type OrderError, Waiters } from './waiters.ts';
 import { Notify, notifyName } from './wire/notify.ts';
@@ -149,11 +150,12 @@ export class ConnectionKeeper {
 
   /** A Child SA's soft or hard end. */
   childDue(child: ChildSa, what: 'rekey' | 'expire'): void {
-    if (what === 'expire') return child.ike.deleteChild(child, 'expired');
+    if (what === 'expire') return expireChild(child);
+    if (child.rekeyWaits) return;
+    child.rekeyWaits = true;
     const settled = (): void => {
-      const up = this.#childUp(child.name);
-      const ended = fail('failed', `${child.name} ended`);
-      this.#rekeyingChild.tell(child.name, up === undefined ? ended : ok(up.info()));
+      const up = this.#childUp(child.name)?.info();
+      this.#rekeyingChild.tell(child.name, up ? ok(up) : fail('failed', `${child.name} ended`));
     };
     child.ike.rekeyChild(child, settled);
   }
@@ -255,7 +257,7 @@ export class ConnectionKeeper {
     if (missing.length === 0) return;
     const ike = this.#usable();
     if (ike === undefined) {
-      if (!this.#connecting) this.#connect(missing);
+      if (!this.#connecting) this.#connect();
       return;
     }
     for (const name of missing) {
@@ -280,10 +282,10 @@ export class ConnectionKeeper {
     return true;
   }
 
-  #connect(names: readonly string[]): void {
+  #connect(): void {
     this.#connecting = true;
     const left = (): readonly string[] =>
-      this.#closed ? [] : names.filter((name) => this.#wanted.has(name) || this.#asked.has(name));
+      this.#closed ? [] : [...new Set([...this.#wanted, ...this.#asked.names])];
     beginIke(this.#host, this.connection, left, (outcome) => {
       this.#connecting = typeof outcome !== 'string';
       if (outcome === 'called-off') return this.#reconcile();

@@ -1,5 +1,7 @@
 // Traffic-selector narrowing (RFC 7296 §2.9): the responder answers with the part of the offer that its policy allows.
 
+import { equalBytes } from '../bytes.ts';
+import type { ChildConfig } from '../config/types.ts';
 import type { PacketSummary } from '../ipsec/data-plane.ts';
 import {
   containsSelector,
@@ -42,6 +44,37 @@ export function resolveSelectors(
   ownAddress: string,
 ): readonly TrafficSelector[] {
   return configured.length > 0 ? configured : [hostSelector(ownAddress)];
+}
+
+/** A child's selectors between two outer addresses: as configured, in transport mode what of that is of the addresses themselves. */
+export function childSelectors(
+  { localTs, remoteTs, mode }: Pick<ChildConfig, 'localTs' | 'remoteTs' | 'mode'>,
+  local: string,
+  remote: string,
+): { readonly localTs: readonly TrafficSelector[]; readonly remoteTs: readonly TrafficSelector[] } {
+  const side = (configured: readonly TrafficSelector[], own: string): readonly TrafficSelector[] => {
+    const resolved = resolveSelectors(configured, own);
+    return mode === 'transport' ? narrow(resolved, [hostSelector(own)]) : resolved;
+  };
+  return { localTs: side(localTs, local), remoteTs: side(remoteTs, remote) };
+}
+
+/**
+ * The selectors with another address (RFC 7296 §2.23.1): what a peer behind a NAT calls by its own address is the outer one here.
+ * Undefined unless all are of one host, as transport mode has it.
+ */
+export function readdress(
+  selectors: readonly TrafficSelector[],
+  address: string,
+): readonly TrafficSelector[] | undefined {
+  const [first] = selectors;
+  if (
+    first === undefined ||
+    !selectors.every(({ start, end }) => equalBytes(start, first.start) && equalBytes(end, first.start))
+  )
+    return undefined;
+  const { start, end } = hostSelector(address);
+  return selectors.map((selector) => ({ ...selector, start, end }));
 }
 
 /** The selectors of the packet that asked for an SA: they go before the policy's own in the offer (RFC 7296 §2.9). */

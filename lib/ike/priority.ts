@@ -1,14 +1,22 @@
-// The order of policies: what protects stands before what waits for an SA, and the narrower before the wider.
+// The order of policies: the narrower stands before the wider; of two that are as wide, what drops before what passes in clear,
+// that before what protects, and that before what waits for an SA.
 
+import type { Policy } from '../ipsec/data-plane.ts';
 import type { TrafficSelector } from '../ipsec/selector.ts';
 
-/** A policy's priority for the data plane; lower wins. */
+const BASE = 1000;
+const ORDER: Readonly<Record<Policy['kind'], number>> = { discard: 0, bypass: 1, protect: 2, trap: 3 };
+
+/**
+ * A policy's priority for the data plane; lower wins. A Child SA's own selectors are part of those of its trap, so that it never
+ * stands behind it.
+ */
 export function policyPriority(
-  kind: 'protect' | 'trap',
+  kind: Policy['kind'],
   localTs: readonly TrafficSelector[],
   remoteTs: readonly TrafficSelector[],
 ): number {
-  return (kind === 'trap' ? 10_000 : 1_000) + 4 * (width(localTs) + width(remoteTs));
+  return BASE + 4 * (width(localTs) + width(remoteTs)) + ORDER[kind];
 }
 
 /** Bits that the widest selector leaves open: up to 128 for the address, 8 for the protocol, 16 for the ports. */

@@ -5,7 +5,7 @@ import type { ErrorInfo, Result } from '../errors.ts';
 import { ok } from '../errors.ts';
 import type { PacketSummary } from '../ipsec/data-plane.ts';
 import type { Host } from './host.ts';
-import { resolveSelectors } from './narrowing.ts';
+import { childSelectors } from './narrowing.ts';
 import { policyPriority } from './priority.ts';
 
 export class Traps {
@@ -30,8 +30,7 @@ export class Traps {
     localAddressOf(this.#host, this.#connection, (local) => {
       if (this.#closed) return;
       if (!local.ok) return this.#failed(config, local.error);
-      const localTs = resolveSelectors(config.localTs, local.value);
-      const remoteTs = resolveSelectors(config.remoteTs, this.#connection.remoteAddress ?? '');
+      const { localTs, remoteTs } = childSelectors(config, local.value, this.#connection.remoteAddress ?? '');
       const priority = policyPriority('trap', localTs, remoteTs);
       this.#host.runtime.dataPlane.addPolicy({ id, kind: 'trap', priority, localTs, remoteTs }, (error) => {
         if (error !== undefined) this.#failed(config, error);

@@ -230,8 +230,9 @@ test('RFC 4301 §5.2: an inner packet outside the selectors of its SA is refused
 test('RFC 4301 §4.4.1.1: ICMP types in selectors, and OPAQUE for what hides its ports', { skip }, () => {
   const echoOnly = saOf('aes128gcm16', {
     replayWindow: 0,
-    localTs: [selector('10.2.0.0/16[icmp/2048-2303]')],
-    remoteTs: [selector('10.1.0.0/16')],
+    localTs: [selector('10.2.0.0/16[icmp/opaque]')],
+    // The sender's side alone says which types it may send (RFC 4301 §4.4.1.3).
+    remoteTs: [selector('10.1.0.0/16[icmp/2048-2303]')],
   });
   const icmp = (type: number): Uint8Array => {
     const packet = ipv4(8, { protocol: 1 });

@@ -50,6 +50,8 @@ const methods: Readonly<Record<string, (...args: never[]) => unknown>> = {
     transport.onDatagram((datagram) => report({ type: 'datagram', ...datagram }));
     return transport.ports;
   },
+  /** Whether ESP travels only inside UDP here. */
+  udpEncapsulationOnly: () => dataPlane.udpEncapsulationOnly,
   allocateSpi: () =>
     new Promise((resolve, reject) => {
       dataPlane.allocateSpi((result) => (result.ok ? resolve(result.value) : reject(result.error)));

@@ -85,7 +85,7 @@ export class Lab {
   }
 
   start(name: string, command: readonly string[]): ChildProcess {
-    return spawn('ip', ['netns', 'exec', name, ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
+    return spawn('ip', ['netns', 'exec', name, ...command], { stdio: ['pipe', 'pipe', 'pipe'] });
   }
 
   remove(): void {

@@ -119,6 +119,15 @@ test('RFC 7296 §2.17: KEYMAT is taken for the initiator first, encryption befor
   );
 });
 
+test('RFC 7296 §2.17: KEYMAT of AH is its integrity keys alone, the initiator first', () => {
+  const ah = { integ: algorithm('integ', 'sha512'), esn: algorithm('esn', 'noesn') };
+  const d = bytes(32, 9);
+  const keys = deriveChildKeys(CRYPTO, { prf: CBC.prf, d }, ah, NI, NR);
+  const material = prfPlus('sha256', d, Buffer.concat([NI, NR]), 128);
+  assert.equal(hex(keys.initiator.integrity, keys.responder.integrity), material.toString('hex'));
+  assert.deepEqual([keys.initiator.encryption.length, keys.responder.encryption.length], [0, 0]);
+});
+
 test('RFC 7296 §2.17: with a key exchange of its own the shared secret goes before the nonces', () => {
   const d = bytes(32, 5);
   const suite = { encr: algorithm('encr', 'aes128gcm16'), esn: algorithm('esn', 'noesn') };

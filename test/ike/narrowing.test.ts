@@ -2,7 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isNarrowed, narrow, packetSelectors, resolveSelectors } from '../../lib/ike/narrowing.ts';
+import {
+  childSelectors,
+  isNarrowed,
+  narrow,
+  packetSelectors,
+  readdress,
+  resolveSelectors,
+} from '../../lib/ike/narrowing.ts';
 import { policyPriority } from '../../lib/ike/priority.ts';
 import { formatSelector, parseSelector, type TrafficSelector } from '../../lib/ipsec/selector.ts';
 
@@ -80,17 +87,48 @@ test('without configured selectors it is the host itself', () => {
   assert.equal(resolveSelectors(own, '192.0.2.9'), own);
 });
 
-test('the narrower policy stands first, and one that protects before a trap', () => {
+test('RFC 4301 §4.4.1: the narrower policy stands first; of equals what drops, then what passes, then what protects, then a trap', () => {
   const all = selectors('0.0.0.0/0');
   const net = selectors('10.1.0.0/16');
   const host = selectors('10.1.2.3/32');
   const port = selectors('10.1.2.3/32[tcp/443]');
-  const order = [port, host, net, all].map((ts) => policyPriority('protect', ts, ts));
+  const kinds = ['discard', 'bypass', 'protect', 'trap'] as const;
+  const order = [port, host, net, all].flatMap((ts) => kinds.map((kind) => policyPriority(kind, ts, ts)));
   assert.deepEqual(
     order,
     [...order].sort((a, b) => a - b),
   );
-  assert.equal(new Set(order).size, 4);
-  const wide = selectors('::/0');
-  assert.ok(policyPriority('protect', wide, wide) < policyPriority('trap', port, port));
+  assert.equal(new Set(order).size, 16);
+});
+
+test('RFC 7296 §2.9: whatever is narrowed from a trap stands before it', () => {
+  const trap = selectors('10.0.0.0/8', '192.0.2.0-192.0.2.77[tcp/80-90]');
+  for (const part of [
+    '10.0.0.0/8',
+    '10.255.0.0/16[udp]',
+    '192.0.2.3-192.0.2.70[tcp/81-90]',
+    '192.0.2.4[tcp/80]',
+  ])
+    assert.ok(
+      policyPriority('protect', selectors(part), trap) < policyPriority('trap', trap, trap),
+      `${part} stands behind its trap`,
+    );
+});
+
+test('RFC 7296 §2.23.1: in transport mode selectors are cut to the outer addresses, ports stay', () => {
+  const ts = { localTs: selectors('0.0.0.0/0[udp/1701]'), remoteTs: [] };
+  const cut = childSelectors({ ...ts, mode: 'transport' }, '192.0.2.1', '192.0.2.2');
+  assert.deepEqual(cut.localTs.map(formatSelector), ['192.0.2.1/32[udp/1701]']);
+  assert.deepEqual(cut.remoteTs.map(formatSelector), ['192.0.2.2/32']);
+  const tunnel = childSelectors({ ...ts, mode: 'tunnel' }, '192.0.2.1', '192.0.2.2');
+  assert.deepEqual(tunnel.localTs.map(formatSelector), ['0.0.0.0/0[udp/1701]']);
+  const none = { localTs: selectors('10.0.0.0/8'), remoteTs: [], mode: 'transport' } as const;
+  assert.deepEqual(childSelectors(none, '192.0.2.1', '192.0.2.2').localTs, []);
+});
+
+test('RFC 7296 §2.23.1: only selectors of one single address get another one', () => {
+  const moved = readdress(selectors('10.0.0.1[tcp/80]', '10.0.0.1[udp]'), '203.0.113.1');
+  assert.deepEqual(moved?.map(formatSelector), ['203.0.113.1/32[tcp/80]', '203.0.113.1/32[udp]']);
+  for (const several of [['10.0.0.0/31'], ['10.0.0.1', '10.0.0.2'], []])
+    assert.equal(readdress(selectors(...several), '203.0.113.1'), undefined);
 });

@@ -89,7 +89,9 @@ export function keyOptions(keys: readonly KeyLogEntry[]): string[] {
     'esp.enable_authentication_check',
   ];
   const options = checks.flatMap((name) => ['-o', `${name}:TRUE`]);
-  for (const entry of keys) options.push('-o', entry.kind === 'ike' ? ikeRow(entry) : espRow(entry));
+  // AH hides nothing, and tshark takes no keys for it.
+  for (const entry of keys)
+    if (entry.kind !== 'ah') options.push('-o', entry.kind === 'ike' ? ikeRow(entry) : espRow(entry));
   return options;
 }
 

@@ -11,7 +11,7 @@ import type { World } from './world.ts';
 export interface Expected {
   /** Names of the children that are up; one each. */
   readonly children: readonly string[];
-  /** Trap policies at each of the two. */
+  /** Policies besides those of Child SAs at each of the two: traps and shunts. */
   readonly traps?: readonly [number, number];
 }
 
@@ -103,6 +103,8 @@ function saPairs(gateway: Gateway, direction: SaParameters['direction']): string
     .map((sa) => {
       const [from, to] = direction === 'out' ? [sa.localTs, sa.remoteTs] : [sa.remoteTs, sa.localTs];
       return [
+        sa.protocol,
+        sa.mode,
         sa.spi,
         sa.encryption?.name,
         toHex(sa.encryptionKey ?? new Uint8Array(0)),

@@ -27,6 +27,12 @@ function pick<T>(random: Random, ...choices: readonly T[]): T {
   return choices[random.below(choices.length)] as T;
 }
 
+/** A port of the gateways themselves: what transport mode can protect, and tunnel mode as well. */
+function hosts(own: 1 | 2, i: number, mode: 'transport' | 'tunnel'): SiteOptions['child'] {
+  const [here, there] = own === 1 ? [A, B] : [B, A];
+  return { mode, localTs: [`${here}[tcp/${1000 + i}]`], remoteTs: [`${there}[tcp/${1000 + i}]`] };
+}
+
 /** What both sides have in common, and how many children. */
 function draw(
   random: Random,
@@ -34,6 +40,7 @@ function draw(
 ): (own: 1 | 2, start: 'start' | 'none') => SiteOptions {
   const proposals = [IKE_PROPOSALS[random.below(4)] ?? '', IKE_PROPOSALS[0] ?? ''];
   const espProposals = [ESP_PROPOSALS[random.below(4)] ?? '', 'aes128gcm16-curve25519', 'aes128gcm16'];
+  const kind = pick(random, 'esp', 'esp', 'ah', 'volume', 'transport', 'declined');
   // With `never` a collision may leave both IKE SAs, as it says.
   const unique = pick(random, 'replace', 'keep');
   const cookieThreshold = pick(random, 0, 32);
@@ -53,9 +60,11 @@ function draw(
       names.map((name, i) => [
         name,
         {
-          localTs: [`10.${own}.${i}.0/24`],
-          remoteTs: [`10.${3 - own}.${i}.0/24`],
-          espProposals,
+          ...(kind === 'transport' || kind === 'declined'
+            ? hosts(own, i, kind === 'declined' && own === 2 ? 'tunnel' : 'transport')
+            : { localTs: [`10.${own}.${i}.0/24`], remoteTs: [`10.${3 - own}.${i}.0/24`] }),
+          ...(kind === 'ah' ? { ahProposals: ['sha256-curve25519', 'sha512'] } : { espProposals }),
+          ...(kind === 'volume' ? { rekeyBytes: '10M', lifePackets: 10_000, tfcPadding: 1400 } : {}),
           start,
           rekeyTime: '15m',
           rekeyJitter: '14m',
@@ -98,7 +107,7 @@ function act(world: World, own: Gateway, other: Gateway, names: readonly string[
     case 'soft':
       return own.plane.raise({
         type: 'expire',
-        saId: own.children[0]?.outId ?? 0,
+        saId: own.children[0]?.[pick(world.random, 'inId', 'outId')] ?? 0,
         hard: world.random.below(3) === 0,
       });
     case 'crash':

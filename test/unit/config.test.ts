@@ -56,7 +56,7 @@ test('the result is frozen all the way down, and its keys are copies', () => {
   const config = parseConfig(written({ remote: { address: '192.0.2.1', auth: { psk: key } } }));
   key.fill(0);
   assert.deepEqual(config.connections['branch'].remote.auth.psk, Uint8Array.of(1, 2, 3));
-  assert.ok(Object.isFrozen(config.connections['branch'].children['lan'].espProposals[0].encr));
+  assert.ok(Object.isFrozen(config.connections['branch'].children['lan'].proposals[0].encr));
   assert.ok(Object.isFrozen(config.limits));
 });
 

@@ -9,7 +9,7 @@
 import { identityFrom, identityFromAddress, matchIdentity } from '../../auth/identity.ts';
 import { pskAuthentication, SHARED_KEY_MIC } from '../../auth/psk.ts';
 import { equalConstantTime } from '../../bytes.ts';
-import type { Connection, Identity } from '../../config/types.ts';
+import type { ChildConfig, Connection, Identity } from '../../config/types.ts';
 import { ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
 import type { AnyIkeSa } from '../ike-sa.ts';
@@ -21,7 +21,9 @@ import {
   type ChildOffer,
   chooseChild,
   makeOffer,
+  obstacle,
   offerPayloads,
+  protocolId,
   readAnswer,
 } from './child-negotiation.ts';
 import { areSimultaneous, loses } from './collision.ts';
@@ -38,18 +40,18 @@ const MOST_DELETED = 64;
 /** The initiator's half. */
 export class Auth implements Exchange {
   readonly type = ExchangeType.IKE_AUTH;
-  readonly #childName: string | undefined;
+  readonly #childNames: readonly string[];
   readonly #deleted = new Set<number>();
   #offer: ChildOffer | undefined;
 
   /** The first of `childNames` is negotiated along; the others follow by CREATE_CHILD_SA. */
   constructor(childNames: readonly string[]) {
-    this.#childName = childNames[0];
+    this.#childNames = childNames;
   }
 
   start(ike: IkeSa, send: (payloads: readonly Payload[]) => void): void {
-    const config =
-      ike.connection.children[this.#childName ?? ''] ?? Object.values(ike.connection.children)[0];
+    const config = this.#firstPossible(ike);
+    if (config === undefined) return ike.die('failed');
     ike.localId = ike.connection.local.id ?? identityFromAddress(ike.local.address);
     ike.host.runtime.dataPlane.allocateSpi((spi) => {
       if (ike.state !== 'connecting') {
@@ -75,11 +77,24 @@ export class Auth implements Exchange {
           method: SHARED_KEY_MIC,
           data: authentication(ike, 'initiator', ike.connection.local.auth.psk, localId),
         },
-        sa,
+        ...sa,
         ...ts,
         ...(isFirstContact(ike) ? [makeNotify(Notify.INITIAL_CONTACT)] : []),
       ]);
     });
+  }
+
+  /** The child that goes along. Those that cannot be made between the addresses that we now know are reported. */
+  #firstPossible(ike: IkeSa): ChildConfig | undefined {
+    const { children } = ike.connection;
+    const asked = this.#childNames.flatMap((name) => children[name] ?? []);
+    for (const config of asked.length > 0 ? asked : Object.values(children)) {
+      const problem = obstacle(ike, config);
+      if (problem === undefined) return config;
+      const { code, message, advice } = problem;
+      report(ike, code, message, { child: config.name, advice });
+    }
+    return undefined;
   }
 
   answer(ike: IkeSa, payloads: readonly Payload[], done: () => void): void {
@@ -135,7 +150,8 @@ export class Auth implements Exchange {
     this.#offer = undefined;
   }
 
-  deletedByPeer(spiOut: number): void {
+  deletedByPeer(spiOut: number, protocol: number): void {
+    if (this.#offer !== undefined && protocol !== protocolId(this.#offer.config)) return;
     if (this.#deleted.size < MOST_DELETED) this.#deleted.add(spiOut);
   }
 
@@ -143,11 +159,11 @@ export class Auth implements Exchange {
     const offer = this.#offer;
     if (offer === undefined || ike.keys === undefined || ike.suite === undefined || ike.nonces === undefined)
       return done();
-    const terms = readAnswer(offer, payloads, true);
+    const terms = readAnswer(ike, offer, payloads, true);
     if (terms === undefined) {
       const error = findError(payloads);
       // The peer has made a Child SA that we cannot use: it is told so.
-      if (error === undefined) ike.enqueue(new DeleteUninstalled(offer.spiIn));
+      if (error === undefined) ike.enqueue(new DeleteUninstalled(offer.spiIn, protocolId(offer.config)));
       else this.abandon(ike);
       this.#offer = undefined;
       const what =
@@ -157,7 +173,7 @@ export class Auth implements Exchange {
       report(ike, 'child-refused', `the peer ${what}`, {
         child: offer.config.name,
         ...(error === undefined ? {} : { notify: notifyName(error.notify) }),
-        advice: 'compare the ESP proposals and the traffic selectors of both sides',
+        advice: 'compare the proposals and the traffic selectors of both sides',
       });
       return done();
     }
@@ -176,7 +192,7 @@ export class Auth implements Exchange {
       if (ike.state === 'dead') child.remove(undefined);
       else if (installed.ok) child.established();
       else {
-        ike.enqueue(new DeleteUninstalled(child.spiIn));
+        ike.enqueue(new DeleteUninstalled(child.spiIn, protocolId(child.config)));
         report(ike, 'data-plane', installed.error.message, { child: child.name });
       }
       if (this.#deleted.has(child.spiOut)) child.remove('deleted-by-peer');
@@ -275,7 +291,7 @@ function answerChild(
       if (!installed.ok) return noChild(installed.error.message);
       if (ike.state !== 'connecting') return child.remove(undefined);
       const { sa, ts } = answerPayloads(choice.value, spi.value);
-      up([sa, ...ts], child);
+      up([...sa, ...ts], child);
     });
   });
 }

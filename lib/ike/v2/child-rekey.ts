@@ -32,3 +32,10 @@ export function deleteReplaced(old: ChildSa): void {
   if (old.removed) return;
   old.ike.deleteChild(old, undefined);
 }
+
+/** It has come to the end of its time or its volume: the peer is told, and a successor that waits for its delete sends at once. */
+export function expireChild(child: ChildSa): void {
+  if (child.removed || child.state === 'deleting') return;
+  child.replacedByPeer?.activate();
+  child.ike.deleteChild(child, 'expired');
+}

@@ -12,13 +12,15 @@ import type { PacketSummary } from '../../ipsec/data-plane.ts';
 import { ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
 import { randomShare } from '../retransmit.ts';
-import { ExchangeType, findPayload, type NotifyPayload, type Payload, Protocol } from '../wire/message.ts';
+import { ExchangeType, findPayload, type NotifyPayload, type Payload } from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
 import {
   type ChildOffer,
   type ChildTerms,
   makeOffer,
+  obstacle,
   offerPayloads,
+  protocolId,
   readAnswer,
 } from './child-negotiation.ts';
 import { deleteReplaced, resumeAfterRekeying, settleChildRekeying } from './child-rekey.ts';
@@ -72,9 +74,16 @@ export class CreateChild implements Exchange {
   start(ike: IkeSa, send: (payloads: readonly Payload[]) => void, cancel: () => void): void {
     const { runtime } = ike.host;
     const { replaces } = this;
+    if (replaces !== undefined) replaces.rekeyWaits = false;
     const gone = replaces !== undefined && (replaces.removed || replaces.state !== 'established');
     if (!ike.alive || gone || this.#options.needed?.() === false) {
       this.#options.settled?.();
+      return cancel();
+    }
+    const problem = obstacle(ike, this.config);
+    if (problem !== undefined) {
+      const { code, message, advice } = problem;
+      this.#failed(ike, code, message, { advice });
       return cancel();
     }
     if (replaces !== undefined) replaces.state = 'rekeying';
@@ -110,8 +119,10 @@ export class CreateChild implements Exchange {
     const { sa, ts } = offerPayloads(this.#offer);
     const { replaces } = this;
     const rekey =
-      replaces === undefined ? [] : [saNotify(Notify.REKEY_SA, Protocol.ESP, uint32(replaces.spiIn))];
-    return [...rekey, sa, { type: 'NONCE', data: this.#ni }, ...ke, ...ts];
+      replaces === undefined
+        ? []
+        : [saNotify(Notify.REKEY_SA, protocolId(this.config), uint32(replaces.spiIn))];
+    return [...rekey, ...sa, { type: 'NONCE', data: this.#ni }, ...ke, ...ts];
   }
 
   answer(ike: IkeSa, payloads: readonly Payload[], done: () => void): void {
@@ -123,7 +134,7 @@ export class CreateChild implements Exchange {
       this.#refused(ike, error);
       return done();
     }
-    const terms = readAnswer(offer, payloads, false);
+    const terms = readAnswer(ike, offer, payloads, false);
     const nonce = findPayload(payloads, 'NONCE');
     const ke = findPayload(payloads, 'KE');
     const method = terms?.suite.ke;
@@ -148,6 +159,7 @@ export class CreateChild implements Exchange {
   /** No answer comes, or none that made a Child SA: the reserved SPI goes back. */
   abandon(ike: IkeSa): void {
     if (this.#offer !== undefined) ike.host.runtime.dataPlane.releaseSpi(this.#offer.spiIn);
+    if (this.replaces !== undefined) this.replaces.rekeyWaits = false;
     this.#clear();
   }
 
@@ -157,8 +169,8 @@ export class CreateChild implements Exchange {
     return new CreateChild(this.config, this.#options);
   }
 
-  deletedByPeer(spiOut: number): void {
-    if (this.#deleted.size < MOST_DELETED) this.#deleted.add(spiOut);
+  deletedByPeer(spiOut: number, protocol: number): void {
+    if (protocol === protocolId(this.config) && this.#deleted.size < MOST_DELETED) this.#deleted.add(spiOut);
   }
 
   #clear(): void {
@@ -182,7 +194,7 @@ export class CreateChild implements Exchange {
     const nonces = [this.#ni, nr] as const;
     if (replaces !== undefined && settleChildRekeying(replaces, nonces) === 'theirs') {
       wipe(secret);
-      ike.enqueue(new DeleteUninstalled(spiIn));
+      ike.enqueue(new DeleteUninstalled(spiIn, protocolId(this.config)));
       this.#options.settled?.();
       return done();
     }
@@ -211,7 +223,7 @@ export class CreateChild implements Exchange {
         if (replaces !== undefined) deleteReplaced(replaces);
         if (this.#deleted.has(child.spiOut)) child.remove('deleted-by-peer');
       } else {
-        ike.enqueue(new DeleteUninstalled(spiIn));
+        ike.enqueue(new DeleteUninstalled(spiIn, protocolId(this.config)));
         this.#failed(ike, 'data-plane', installed.error.message);
       }
       done();
@@ -222,7 +234,7 @@ export class CreateChild implements Exchange {
   #undo(ike: IkeSa, why: string): void {
     const spiIn = this.#offer?.spiIn;
     this.#clear();
-    if (spiIn !== undefined) ike.enqueue(new DeleteUninstalled(spiIn));
+    if (spiIn !== undefined) ike.enqueue(new DeleteUninstalled(spiIn, protocolId(this.config)));
     this.#failed(ike, 'child-refused', why);
   }
 
@@ -232,7 +244,7 @@ export class CreateChild implements Exchange {
     if (replaces !== undefined) resumeAfterRekeying(replaces);
     if (error.notify === Notify.INVALID_KE_PAYLOAD && error.data.length === 2 && retries <= MOST_RETRIES) {
       const id = (error.data[0] << 8) | error.data[1];
-      const method = this.config.espProposals.flatMap((own) => own.ke).find((row) => row.id === id);
+      const method = this.config.proposals.flatMap((own) => own.ke).find((row) => row.id === id);
       if (method !== undefined && method.id !== this.#method?.id) {
         return ike.enqueue(new CreateChild(this.config, { ...this.#options, method, retries }));
       }
@@ -249,7 +261,7 @@ export class CreateChild implements Exchange {
     const code = replaces === undefined ? 'child-refused' : 'rekey-refused';
     this.#failed(ike, code, `the peer refused with ${notifyName(error.notify)}`, {
       notify: notifyName(error.notify),
-      advice: 'compare the ESP proposals and the traffic selectors of both sides',
+      advice: 'compare the proposals and the traffic selectors of both sides',
     });
   }
 
@@ -263,5 +275,5 @@ export class CreateChild implements Exchange {
 
 /** A rekeying keeps the group it has; a new one takes the first that is configured (RFC 7296 §1.3). */
 function firstMethod(config: ChildConfig, replaces: ChildSa | undefined): KeyExchangeAlgorithm | undefined {
-  return replaces?.suite.ke ?? config.espProposals.find((own) => own.ke.length > 0)?.ke[0];
+  return replaces?.suite.ke ?? config.proposals.find((own) => own.ke.length > 0)?.ke[0];
 }

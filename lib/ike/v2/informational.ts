@@ -8,6 +8,7 @@ import type { ChildSa } from '../child-sa.ts';
 import type { DownReason } from '../events.ts';
 import { ExchangeType, findNotify, type Payload, Protocol } from '../wire/message.ts';
 import { Notify } from '../wire/notify.ts';
+import { protocolId } from './child-negotiation.ts';
 import type { IkeSa, Reply } from './ike-sa.ts';
 import { makeNotify } from './notifies.ts';
 import type { Exchange } from './requests.ts';
@@ -30,6 +31,8 @@ export class DeleteChild implements Exchange {
   readonly type = ExchangeType.INFORMATIONAL;
   readonly child: ChildSa;
   readonly #reason: DownReason | undefined;
+  /** The peer had replaced it already: its end is no event. */
+  #silent = false;
 
   constructor(child: ChildSa, reason: DownReason | undefined) {
     this.child = child;
@@ -37,13 +40,16 @@ export class DeleteChild implements Exchange {
   }
 
   start(_ike: IkeSa, send: (payloads: readonly Payload[]) => void, cancel: () => void): void {
-    if (this.child.removed) return cancel();
-    this.child.state = 'deleting';
-    send([{ type: 'D', protocol: Protocol.ESP, spis: [uint32(this.child.spiIn)] }]);
+    const { child } = this;
+    // Its successor took over while the end waited for its turn: the delete that follows a rekeying ends it.
+    if (child.removed || (child.replaced && this.#reason === 'expired')) return cancel();
+    this.#silent = child.state === 'rekeyed';
+    child.state = 'deleting';
+    send([{ type: 'D', protocol: protocolId(child.config), spis: [uint32(child.spiIn)] }]);
   }
 
   answer(_ike: IkeSa, _payloads: readonly Payload[], done: () => void): void {
-    this.child.remove(this.#reason);
+    this.child.remove(this.#silent ? undefined : this.#reason);
     done();
   }
 
@@ -56,13 +62,15 @@ export class DeleteChild implements Exchange {
 export class DeleteUninstalled implements Exchange {
   readonly type = ExchangeType.INFORMATIONAL;
   readonly #spiIn: number;
+  readonly #protocol: number;
 
-  constructor(spiIn: number) {
+  constructor(spiIn: number, protocol: number) {
     this.#spiIn = spiIn;
+    this.#protocol = protocol;
   }
 
   start(_ike: IkeSa, send: (payloads: readonly Payload[]) => void): void {
-    send([{ type: 'D', protocol: Protocol.ESP, spis: [uint32(this.#spiIn)] }]);
+    send([{ type: 'D', protocol: this.#protocol, spis: [uint32(this.#spiIn)] }]);
   }
 
   answer(ike: IkeSa, _payloads: readonly Payload[], done: () => void): void {
@@ -75,7 +83,7 @@ export class DeleteUninstalled implements Exchange {
   }
 
   renew(): Exchange {
-    return new DeleteUninstalled(this.#spiIn);
+    return new DeleteUninstalled(this.#spiIn, this.#protocol);
   }
 }
 
@@ -120,20 +128,22 @@ export function respondInformational(ike: IkeSa, payloads: readonly Payload[], r
     reply([]);
     return endedByPeer(ike);
   }
-  const removed: Uint8Array[] = [];
-  for (const payload of deletes) {
-    if (payload.protocol !== Protocol.ESP) continue;
-    for (const spi of payload.spis) {
-      const child = childOf(ike, readUint32(spi));
+  const removed = new Map<number, Uint8Array[]>(
+    [Protocol.AH, Protocol.ESP].map((protocol) => [protocol, []]),
+  );
+  for (const { protocol, spis } of deletes) {
+    for (const spi of removed.has(protocol) ? spis : []) {
+      const child = childOf(ike, readUint32(spi), protocol);
       // The peer may have what we asked for and end it before its answer has come to us or has been worked through.
-      if (child === undefined) ike.inFlight?.deletedByPeer?.(readUint32(spi));
+      if (child === undefined) ike.inFlight?.deletedByPeer?.(readUint32(spi), protocol);
       if (child === undefined) continue;
       // Both delete it at once: the two answers name nothing (§2.25.1).
-      if (child.state !== 'deleting') removed.push(uint32(child.spiIn));
+      if (child.state !== 'deleting') removed.get(protocol)?.push(uint32(child.spiIn));
       child.remove(reasonOf(ike, child));
     }
   }
-  reply(removed.length === 0 ? [] : [{ type: 'D', protocol: Protocol.ESP, spis: removed }]);
+  const answers = [...removed].filter(([, spis]) => spis.length > 0);
+  reply(answers.map(([protocol, spis]) => ({ type: 'D', protocol, spis })));
 }
 
 /** The peer's delete of the whole IKE SA. */
@@ -169,10 +179,11 @@ function reasonOf(ike: IkeSa, child: ChildSa): DownReason | undefined {
   return replaced ? undefined : child.state === 'deleting' ? 'deleted' : 'deleted-by-peer';
 }
 
-/** The Child SA that the peer receives on under `spi`; children of a replaced IKE SA are its successor's. */
-export function childOf(ike: IkeSa, spi: number): ChildSa | undefined {
+/** The Child SA that the peer receives on under `spi`, which AH and ESP have each for themselves; children of a replaced IKE SA are its successor's. */
+export function childOf(ike: IkeSa, spi: number, protocol: number): ChildSa | undefined {
   for (const owner of [ike, ike.replacedByPeer, ike.successor]) {
-    for (const child of owner?.children ?? []) if (child.spiOut === spi) return child;
+    for (const child of owner?.children ?? [])
+      if (child.spiOut === spi && protocolId(child.config) === protocol) return child;
   }
   return undefined;
 }

@@ -18,9 +18,9 @@ export interface IkeSuite {
   readonly ke: KeyExchangeAlgorithm;
 }
 
-/** What a Child SA runs on. `ke` is absent without perfect forward secrecy. */
-export interface EspSuite {
-  readonly encr: EncryptionAlgorithm;
+/** What a Child SA runs on: `encr` is absent with AH, `integ` with an AEAD, `ke` without perfect forward secrecy. */
+export interface ChildSuite {
+  readonly encr?: EncryptionAlgorithm;
   readonly integ?: IntegrityAlgorithm;
   readonly ke?: KeyExchangeAlgorithm;
   readonly esn: SequenceAlgorithm;
@@ -37,8 +37,8 @@ export interface IkeKeys {
   readonly pr: Uint8Array;
 }
 
-/** One direction of a Child SA: cipher key with salt, then integrity key (empty with an AEAD). */
-export interface EspKeys {
+/** One direction of a Child SA: cipher key with salt (empty with AH), then integrity key (empty with an AEAD). */
+export interface ChildKeys {
   readonly encryption: Uint8Array;
   readonly integrity: Uint8Array;
 }
@@ -107,17 +107,17 @@ function expandIkeKeys(crypto: Crypto, suite: IkeSuite, skeyseed: Uint8Array, ex
 export function deriveChildKeys(
   crypto: Crypto,
   ike: { readonly prf: PrfAlgorithm; readonly d: Uint8Array },
-  suite: EspSuite,
+  suite: ChildSuite,
   ni: Uint8Array,
   nr: Uint8Array,
   secret?: Uint8Array,
-): { readonly initiator: EspKeys; readonly responder: EspKeys } {
-  const encrBytes = encryptionKeyBytes(suite.encr);
+): { readonly initiator: ChildKeys; readonly responder: ChildKeys } {
+  const encrBytes = suite.encr === undefined ? 0 : encryptionKeyBytes(suite.encr);
   const integBytes = suite.integ?.keyBytes ?? 0;
   const seed = concat(secret ?? new Uint8Array(0), ni, nr);
   const material = crypto.prfPlus(ike.prf, ike.d, seed, 2 * (encrBytes + integBytes));
   const take = cutter(material);
-  const direction = (): EspKeys => ({ encryption: take(encrBytes), integrity: take(integBytes) });
+  const direction = (): ChildKeys => ({ encryption: take(encrBytes), integrity: take(integBytes) });
   const keys = { initiator: direction(), responder: direction() };
   wipe(material, seed);
   return keys;

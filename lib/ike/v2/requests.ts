@@ -19,7 +19,7 @@ export interface Exchange {
   /** In place of `abandon` where another SA has taken over: what is to be asked for there. */
   renew?(ike: IkeSa): Exchange | undefined;
   /** The peer deletes a Child SA that we do not know: maybe the one that this exchange is about to make. */
-  deletedByPeer?(spiOut: number): void;
+  deletedByPeer?(spiOut: number, protocol: number): void;
 }
 
 const LAST_ID = 0xffffffff;

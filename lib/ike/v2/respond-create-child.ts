@@ -28,7 +28,7 @@ export function respondCreateChild(ike: IkeSa, payloads: readonly Payload[], rep
   if (ike.inFlight instanceof RekeyIke) return reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
 
   const rekey = findNotify(payloads, Notify.REKEY_SA);
-  const old = rekey?.spi.length === 4 ? childOf(ike, readUint32(rekey.spi)) : undefined;
+  const old = rekey?.spi.length === 4 ? childOf(ike, readUint32(rekey.spi), rekey.protocol) : undefined;
   // The peer may already know what our exchange in flight makes.
   if (rekey !== undefined && old === undefined && ike.inFlight?.deletedByPeer !== undefined) {
     return reply([makeNotify(Notify.TEMPORARY_FAILURE)]);
@@ -120,7 +120,7 @@ function make(
         exchanged === undefined || method === undefined
           ? []
           : [{ type: 'KE', method: method.id, data: exchanged.publicValue }];
-      reply([sa, { type: 'NONCE', data: nr }, ...ke, ...ts]);
+      reply([...sa, { type: 'NONCE', data: nr }, ...ke, ...ts]);
       if (old === undefined || old.removed) {
         // The old one went while the data plane worked: nothing else would start sending on the new one.
         child.activate();

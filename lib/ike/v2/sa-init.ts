@@ -52,7 +52,7 @@ const MOST_RETRIES = 5;
 export class SaInit implements Exchange {
   readonly type = ExchangeType.IKE_SA_INIT;
   readonly #ike: IkeSa;
-  readonly #childNames: readonly string[];
+  readonly #childNames: () => readonly string[];
   #method: KeyExchangeAlgorithm;
   #ni: Uint8Array;
   #cookie: Uint8Array | undefined;
@@ -62,7 +62,7 @@ export class SaInit implements Exchange {
   #finishing = false;
 
   /** `childNames`: the Child SAs to bring up, the first of them in IKE_AUTH. */
-  constructor(ike: IkeSa, childNames: readonly string[]) {
+  constructor(ike: IkeSa, childNames: () => readonly string[]) {
     this.#ike = ike;
     this.#childNames = childNames;
     this.#method = ike.connection.proposals[0].ke[0];
@@ -158,7 +158,7 @@ export class SaInit implements Exchange {
       ike.init = { ownMessage: ike.init?.ownMessage ?? datagram.data, peerMessage: datagram.data };
       if (peerCameUpMeanwhile(ike)) return ike.die(undefined);
       if (ike.encap) ike.float();
-      ike.enqueue(new Auth(this.#childNames));
+      ike.enqueue(new Auth(this.#childNames()));
       ike.forget(this);
     });
   }
@@ -324,6 +324,8 @@ function connectionsBetween(host: Host, { local, remote }: Datagram): Connection
   return Object.values(host.config.connections)
     .filter(
       (connection) =>
+        // One that has nothing but shunts has no key and nothing to negotiate.
+        (Object.keys(connection.shunts).length === 0 || Object.keys(connection.children).length > 0) &&
         (connection.localAddress === undefined || connection.localAddress === local.address) &&
         (connection.remoteAddress === undefined || connection.remoteAddress === remote.address),
     )

@@ -2,6 +2,7 @@
 // commands, datagrams of IKE, and rare events. Addresses are bytes below and text above.
 
 import { accessSync, constants, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import type { Config } from '../../config/types.ts';
 import type { CipherMode } from '../../crypto/algorithms.ts';
 import { type ErrorInfo, fail, ok, type Result, SystemError } from '../../errors.ts';
@@ -32,6 +33,8 @@ const INTEGRITY: ReadonlySet<string> = new Set(['sha1', 'sha256', 'sha384', 'sha
 const AEADS: ReadonlySet<CipherMode> = new Set(['aes-gcm', 'aes-gmac', 'aes-ccm', 'chacha20-poly1305']);
 const CIPHERS: ReadonlySet<CipherMode> = new Set(['aes-cbc', 'aes-ctr', '3des-cbc', 'null']);
 const CLOSED: ErrorInfo = { code: 'ERR_IKE_CLOSED', message: 'the data plane is closed' };
+const CORES_PER_WORKER = 4;
+const MAX_AUTOMATIC_WORKERS = 4;
 const UNSPECIFIED: Readonly<Record<number, Uint8Array>> = { 4: new Uint8Array(4), 16: new Uint8Array(16) };
 
 /**
@@ -64,6 +67,8 @@ export async function openEngine(
           priority: config.routes.priority,
           mark: config.routes.mark,
           heldPackets: config.limits.heldPackets,
+          workers: config.engine.workers === 0 ? automaticWorkers() : config.engine.workers,
+          busyPollMs: config.engine.busyPollMs,
           offloads: process.env['IKE_NATIVE_OFFLOADS'] !== 'off',
         },
         (datagrams, events) => inbox.deliver(datagrams, events),
@@ -74,6 +79,11 @@ export async function openEngine(
     dataPlane: new EngineDataPlane(native, inbox, nowMs),
     transport: new EngineTransport(native, inbox),
   };
+}
+
+/** Threads in each direction: the rest of the cores is for the kernel, the program and those who use the tunnel. */
+export function automaticWorkers(cores: number = availableParallelism()): number {
+  return Math.min(MAX_AUTOMATIC_WORKERS, Math.max(1, Math.floor(cores / CORES_PER_WORKER)));
 }
 
 /** Whether the engine has these algorithms (addon/cipher/suite.cc). */

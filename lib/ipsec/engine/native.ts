@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SystemError } from '../../errors.ts';
-import type { OuterHeader, PacketSummary, Policy, SaLimits } from '../data-plane.ts';
+import type { OuterHeader, PacketSummary, Policy, SaLimits, WorkerStats } from '../data-plane.ts';
 import type { TrafficSelector } from '../selector.ts';
 
 /** Compiled, this file lies in dist/lib/ipsec/engine/, in a checkout as in the published package. */
@@ -21,6 +21,8 @@ export interface NativeAddon {
     sequenceLow?: number,
     kernel?: string,
   ) => NativeEspCodec;
+  /** Both halves of the core without sockets, devices or threads, for tests and benchmarks. */
+  readonly CoreBench: new () => NativeCoreBench;
   /**
    * For tests: the packets that a packet of the TUN device stands for, `header` being its virtio_net_hdr; undefined where they
    * disagree.
@@ -65,6 +67,9 @@ export interface NativeConfig {
   readonly heldPackets: number;
   /** Whether the kernel's segmentation, joining and checksum offloads are used. */
   readonly offloads: boolean;
+  /** Threads in each direction, 1 to 16. */
+  readonly workers: number;
+  readonly busyPollMs: number;
 }
 
 export type NativeCallback = (datagrams: readonly NativeDatagram[], events: readonly NativeEvent[]) => void;
@@ -149,6 +154,8 @@ export interface NativeStats {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly drops: Record<string, number>;
+  /** Those of the inbound direction first. */
+  readonly workers: WorkerStats[];
 }
 
 /** Throws errors with a `code` of its own where a command fails, ERR_IKE_CLOSED after the last half was closed. */
@@ -228,4 +235,31 @@ export function loadAddon(): NativeAddon {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SystemError('ERR_IKE_NO_ADDON', `${path} does not load: ${reason}. ${advice}`, { cause });
   }
+}
+
+/** Databases and the way of packets through them. */
+export interface NativeCoreBench {
+  addSa(sa: NativeSa): void;
+  deleteSa(id: number): void;
+  addPolicy(policy: NativePolicy): void;
+  deletePolicy(id: number): void;
+  /** What became of each packet: itself, `bypass`, or the cause of its drop. */
+  outbound(packets: readonly Uint8Array[]): (Uint8Array | string)[];
+  inbound(packets: readonly Uint8Array[]): (Uint8Array | string)[];
+  /** Adds SAs in both directions with AES-GCM, shared out among the policies; once until `depopulate`. Per policy and per pair. */
+  populate(
+    pairs: number,
+    policies: number,
+    window: number,
+  ): {
+    policyNs: number;
+    /** With `scheduleNs`, which is what the keys take. */
+    pairNs: number;
+    scheduleNs: number;
+    policyBytes: number;
+    pairBytes: number;
+  };
+  /** Nanoseconds a packet: lookup and sealing, lookup and opening. `spread`: each packet for another SA. */
+  run(packetBytes: number, packets: number, spread: boolean): { sealNs: number; openNs: number };
+  depopulate(): { pairNs: number; policyNs: number };
 }

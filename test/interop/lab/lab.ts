@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import type { ConfigInput } from '../../../lib/index.ts';
 import { engineAvailable } from '../../../lib/ipsec/engine/index.ts';
 import { Capture } from './capture.ts';
@@ -56,12 +56,12 @@ export interface ScenarioOptions {
 export function scenario(
   name: string,
   { nat = false, needs = ['engine', 'charon'] }: ScenarioOptions,
-  body: (lab: Lab) => Promise<void>,
+  body: (lab: Lab, t: TestContext) => Promise<void>,
 ): void {
-  test(name, { skip: missing(nat ? [...needs, 'nat'] : needs) }, async () => {
+  test(name, { skip: missing(nat ? [...needs, 'nat'] : needs) }, async (t) => {
     const lab = await Lab.make(nat);
     try {
-      await body(lab);
+      await body(lab, t);
     } catch (error) {
       process.stderr.write(`\n${lab.evidence()}\n`);
       throw error;
