@@ -1,4 +1,5 @@
-// An SA that receives: window, ICV, decryption, padding, selectors (RFC 4303 §3.4).
+// An SA that receives: window, ICV, decryption, padding, selectors (RFC 4303 §3.4, RFC 4302 §3.4), and the IP
+// header that the packet goes on with.
 #pragma once
 
 #include <array>
@@ -13,11 +14,7 @@ namespace ike {
 
 class InboundSa : public std::enable_shared_from_this<InboundSa> {
  public:
-  InboundSa(SaSpec spec, std::unique_ptr<Suite> suite)
-      : window_(spec.replayWindow, spec.keys.esn),
-        spec_(std::move(spec)),
-        suite_(std::move(suite)),
-        seenRemote_(spec_.remote) {}
+  InboundSa(SaSpec spec, std::unique_ptr<Suite> suite);
 
   /** Packets of one SA on their way through it. */
   struct Run {
@@ -27,12 +24,12 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
   };
 
   /** First step: reads headers and looks at numbers; at most `kBatch` packets. Failed ones get a `drop` and
-   * are not in `run`. */
+   * are not in `run`. Packets in UDP and without may come in one run. */
   void begin(std::span<Packet*> packets, Run& run) noexcept;
   /** Second step, the only one that takes time: checks and decrypts. Touches nothing that the others do. */
   void decrypt(Run& run) noexcept { suite_->open(std::span(run.jobs).first(run.count)); }
   /** Third step: takes numbers, reads what is inside, counts. The packets become inner packets where they
-   * lie, or get a `drop`. */
+   * lie (or in their `spare`), or get a `drop`. AH in transport mode may leave ESP: see `Packet::viaSaId`. */
   void finish(Run& run, std::int64_t nowNs) noexcept;
   /** All three. */
   void open(std::span<Packet*> packets, std::int64_t nowNs) noexcept;
@@ -46,7 +43,13 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
     prefetchLines(suite_.get(), Suite::kHotBytes);
   }
 
-  /** Whether the newest packet came from another outer address than the one before it. Told once a change. */
+  /** A limit that came nearer since the last call: soft once, hard once. */
+  Expiry takeExpiry() noexcept;
+  /** Undoes `takeExpiry` when its event could not be delivered. */
+  void restoreExpiry(Expiry expiry) noexcept { teller_.restore(expiry); }
+
+  /** Whether the newest packet came from another outer address than the one before it. Told once a change;
+   * never without UDP. */
   bool takeMapping(Endpoint& remote) noexcept;
   /** Undoes `takeMapping` when its event could not be delivered. */
   void restoreMapping() noexcept { mappingDue_ = true; }
@@ -64,16 +67,45 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
   void startAt(std::uint64_t sequence) noexcept { window_.startAt(sequence); }
 
  private:
-  bool prepare(Packet& packet, CipherJob& job) noexcept;
-  void finish(Packet& packet, const CipherJob& job, std::int64_t nowNs) noexcept;
-  Drop readText(Packet& packet, const CipherJob& job) noexcept;
+  /** Found once: what is done to packets. */
+  enum class Way { espTunnel, espTransport, ahTunnel, ahTransport };
+
+  template <bool ah>
+  void beginAs(std::span<Packet*> packets, Run& run) noexcept;
+  bool prepareEsp(Packet& packet, CipherJob& job) noexcept;
+  bool prepareAh(Packet& packet, CipherJob& job) noexcept;
+  /** Whether a packet of that number may still come; the whole number goes to `job`. */
+  bool look(Packet& packet, std::uint32_t low, CipherJob& job) noexcept;
+  template <Way way>
+  void finishAs(Run& run, std::int64_t nowNs) noexcept;
+  template <Way way>
+  void finishOne(Packet& packet, const CipherJob& job, std::int64_t nowNs) noexcept;
+  template <Way way>
+  Drop readEsp(Packet& packet, const CipherJob& job) noexcept;
+  template <Way way>
+  Drop readAh(Packet& packet) noexcept;
+  Drop takeInner(Packet& packet, std::size_t before, std::size_t textBytes, std::uint8_t nextHeader) noexcept;
+  Drop takePayload(Packet& packet, std::size_t before, std::size_t payloadBytes,
+                   std::uint8_t nextHeader) noexcept;
+  Drop takeFromUdp(Packet& packet, std::size_t before, std::size_t payloadBytes,
+                   std::uint8_t nextHeader) noexcept;
+  Drop checkWhole(Packet& packet) noexcept;
+  /** RFC 6040 §4.2, and DSCP where that is wanted. */
+  Drop mergeTos(Packet& packet) noexcept;
+  std::size_t ahBytesIn(const Packet& packet) const noexcept;
 
   ReplayWindow window_;
   SaRecord spec_;
   std::unique_ptr<Suite> suite_;
   SaCounters counters_;
+  Way way_;
+  /** The bits of the outer header's DSCP and ECN that have a say in the inner one's. */
+  std::uint8_t tosMask_;
+  std::uint64_t hardPackets_;
+  std::uint64_t hardBytes_;
   Endpoint seenRemote_;
   bool mappingDue_ = false;
+  ExpiryTeller teller_;
 };
 
 }  // namespace ike

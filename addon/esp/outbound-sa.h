@@ -1,4 +1,5 @@
-// An SA that sends: numbers, pads, encrypts (RFC 4303 §3.3).
+// An SA that sends: numbers, pads, encrypts (RFC 4303 §3.3), or authenticates (RFC 4302 §3.3), and puts the
+// outer header in front where there is no socket that does.
 #pragma once
 
 #include <array>
@@ -12,10 +13,9 @@ namespace ike {
 
 class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
  public:
-  enum class Expiry { none, soft, hard };
+  using Expiry = ike::Expiry;
 
-  OutboundSa(SaSpec spec, std::unique_ptr<Suite> suite) noexcept
-      : esn_(spec.keys.esn), spec_(std::move(spec)), suite_(std::move(suite)) {}
+  OutboundSa(SaSpec spec, std::unique_ptr<Suite> suite) noexcept;
 
   /** Packets of one SA on their way through it. */
   struct Run {
@@ -26,7 +26,8 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   };
 
   /** First step: pads, numbers, and writes headers around the packets where they lie; at most `kBatch`.
-   * Failed ones get a `drop` and are not in `run`. */
+   * Failed ones get a `drop` and are not in `run`. In UDP a packet becomes what the datagram carries, else a
+   * complete IP packet; that of an SA with `outerSaId` goes through the SA of that id next. */
   void begin(std::span<Packet*> packets, Run& run) noexcept;
   /** Second step, the only one that takes time. Touches nothing that the others do. */
   void encrypt(Run& run) noexcept { suite_->seal(std::span(run.jobs).first(run.count)); }
@@ -39,10 +40,10 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   void prefetch() const noexcept { prefetchLines(this, sizeof *this); }
   void prefetchKeys() const noexcept { prefetchLines(suite_.get(), Suite::kHotBytes); }
 
-  /** An end that came nearer since the last call: soft once, hard once. */
+  /** An end that came nearer since the last call, of the numbers or of a limit: soft once, hard once. */
   Expiry takeExpiry() noexcept;
   /** Undoes `takeExpiry` when its event could not be delivered. */
-  void restoreExpiry(Expiry expiry) noexcept;
+  void restoreExpiry(Expiry expiry) noexcept { teller_.restore(expiry); }
 
   bool matches(const PacketInfo& packet) const noexcept {
     return matchesPair(spec_.localTs, spec_.remoteTs, packet);
@@ -51,29 +52,52 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   std::span<const Selector> remoteTs() const noexcept { return spec_.remoteTs; }
   std::uint32_t id() const noexcept { return spec_.id; }
   std::uint32_t policyId() const noexcept { return spec_.policyId; }
+  /** The AH SA that this one's packets go through next; 0: none. */
+  std::uint32_t outerSaId() const noexcept { return spec_.outerSaId; }
+  bool udpEncapsulation() const noexcept { return spec_.udpEncapsulation; }
+  Protocol protocol() const noexcept { return spec_.protocol; }
   const Endpoint& local() const noexcept { return spec_.local; }
   const Endpoint& remote() const noexcept { return spec_.remote; }
   const SaCounters& counters() const noexcept { return counters_; }
   std::uint64_t sequence() const noexcept { return sequence_; }
-  void setPath(const Endpoint& local, const Endpoint& remote) noexcept {
-    spec_.local = local;
-    spec_.remote = remote;
-  }
+  void setPath(const Endpoint& local, const Endpoint& remote) noexcept;
   /** For tests: the number of the last packet sent. */
-  void startAt(std::uint64_t sequence) noexcept { sequence_ = sequence; }
+  void startAt(std::uint64_t sequence) noexcept;
 
  private:
+  /** Found once: what is done to packets. */
+  enum class Way { tunnelInUdp, tunnel, transportInUdp, transport, ahTunnel, ahTransport };
+
+  template <Way way>
+  void beginAs(std::span<Packet*> packets, Run& run) noexcept;
+  template <Way way>
+  bool prepareTunnel(Packet& packet, CipherJob& job) noexcept;
+  template <Way way>
+  bool prepareTransport(Packet& packet, CipherJob& job) noexcept;
+  /** Takes the next number for a packet. False, and a `drop`: there is none left. */
+  bool number(Packet& packet) noexcept;
+  void writeEsp(std::uint8_t* header, std::size_t textBytes, CipherJob& job) noexcept;
+  void writeAh(std::uint8_t* header, std::uint8_t next, Packet& packet, CipherJob& job) noexcept;
   std::uint64_t limit() const noexcept { return esn_ ? UINT64_MAX : UINT32_MAX; }
-  bool prepare(Packet& packet, CipherJob& job) noexcept;
 
   bool esn_;
   SaRecord spec_;
   std::unique_ptr<Suite> suite_;
   SaCounters counters_;
+  Way way_;
+  /** Header and IV of ESP, or all of AH: what goes between the IP header and what it protects. */
+  std::size_t before_;
+  /** What of an inner packet's DSCP and ECN the outer header takes. */
+  std::uint8_t tosMask_;
+  OuterTemplate outer_;
   std::uint64_t sequence_ = 0;
-  bool exhausted_ = false;
-  bool softTold_ = false;
-  bool hardTold_ = false;
+  /** The numbers where the SA comes near its end and where it ends, packet limits in them. */
+  std::uint64_t softSequence_ = 0;
+  std::uint64_t hardSequence_ = 0;
+  std::uint64_t spentBytes_ = 0;
+  std::uint64_t softBytes_;
+  std::uint64_t hardBytes_;
+  ExpiryTeller teller_;
 };
 
 }  // namespace ike

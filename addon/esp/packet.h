@@ -8,6 +8,8 @@
 #include <span>
 
 #include "cipher/suite.h"
+#include "esp/outer-header.h"
+#include "esp/spare.h"
 #include "net/address.h"
 #include "policy/packet-info.h"
 
@@ -63,10 +65,15 @@ inline constexpr std::array<const char*, static_cast<std::size_t>(Drop::count)> 
 
 using DropCounters = std::array<std::uint64_t, static_cast<std::size_t>(Drop::count)>;
 
-/** Room that sealing needs before and after the inner packet. */
-inline constexpr std::size_t kHeadroom = 32;
+/** Before its ICV (RFC 4302 §2). */
+inline constexpr std::size_t kAhFixedBytes = 12;
+inline constexpr std::size_t kMaxAhBytes = (kAhFixedBytes + kMaxIcvBytes + 7) / 8 * 8;
+
+/** Room that sealing needs before and after the inner packet: ESP in a new IP header, and AH around it. As
+ * much more as puts the text of ESP at the beginning of a line of the cache. */
+inline constexpr std::size_t kHeadroom = 160;
 inline constexpr std::size_t kTailroom = 64;
-static_assert(kHeadroom >= kEspHeaderBytes + kMaxIvBytes);
+static_assert(kHeadroom >= kIpv6HeaderBytes + kMaxAhBytes + kEspHeaderBytes + kMaxIvBytes);
 static_assert(kTailroom >= 15 + 2 + kMaxIcvBytes);
 
 struct Packet {
@@ -80,7 +87,8 @@ struct Packet {
     offset = start;
     lengthBytes = length;
     drop = Drop::none;
-    newest = follows = bypass = false;
+    newest = follows = bypass = ah = false;
+    viaSaId = 0;
   }
 
   /** The slot: `offset + lengthBytes` never passes `slot.size()`. */
@@ -99,12 +107,21 @@ struct Packet {
   /** Where it came from, on its way in, and goes to, on its way out; the port is 0 without UDP. */
   Endpoint remote;
   Address local;
-  /** DSCP and ECN of the outer header, where that is made or read by the socket (ESP in UDP). */
+  /** DSCP and ECN of the outer header: read on the way in from it or from what the socket says of it, set on
+   * the way out. */
   std::uint8_t tos = 0;
+  /** On the way in: the header at `offset` is AH, not ESP. */
+  bool ah = false;
+  /** On the way in: the AH SA that the packet came out of with ESP still in it, at `offset`; 0: none. Where
+   * it is set after `finish` the packet goes on to the SA of that ESP. */
+  std::uint32_t viaSaId = 0;
   /** Without UDP: how many bytes of outer IP header lie straight before `offset` on the way in, where
-   * `offset` is that of the ESP or AH header; 0 in UDP. On the way out the packet begins with its IP header.
-   */
+   * `offset` is that of the ESP or AH header. On the way out the packet begins with its IP header, and these
+   * are that one's. 0: in UDP. */
   std::size_t outerBytes = 0;
+  /** Where a packet goes that grows at its front while others lie close before it in the slot. None: what is
+   * before it in the slot is its own. */
+  Spare* spare = nullptr;
   PacketInfo info;
 
   std::span<std::uint8_t> bytes() const noexcept { return slot.subspan(offset, lengthBytes); }

@@ -29,6 +29,8 @@ class ReplayWindow {
 
   /** The highest number accepted. */
   std::uint64_t top() const noexcept { return top_; }
+  /** For tests. */
+  std::size_t memoryBytes() const noexcept { return words_.size() * sizeof words_[0]; }
   /** Continues a count that began elsewhere: nothing up to `top` is known to have come. */
   void startAt(std::uint64_t top) noexcept;
 

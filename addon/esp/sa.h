@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "cipher/suite.h"
@@ -66,6 +67,37 @@ struct SaCounters {
   std::uint64_t selectorDrops = 0;
   /** On the engine's steady clock; 0: never. */
   std::int64_t lastUsedNs = 0;
+};
+
+/** What `spec` computes for each packet; null where `Suite::create` gives null, or an integrity algorithm
+ * that AH cannot have. */
+std::unique_ptr<Suite> createSuite(const SaSpec& spec);
+
+enum class Expiry { none, soft, hard };
+
+/** Tells of each end of an SA once. */
+class ExpiryTeller {
+ public:
+  Expiry take(bool softDue, bool hardDue) noexcept {
+    if (hardDue && !hardTold_) {
+      hardTold_ = softTold_ = true;
+      return Expiry::hard;
+    }
+    if (softDue && !softTold_) {
+      softTold_ = true;
+      return Expiry::soft;
+    }
+    return Expiry::none;
+  }
+  /** Undoes `take`. */
+  void restore(Expiry expiry) noexcept {
+    if (expiry == Expiry::hard) hardTold_ = false;
+    if (expiry == Expiry::soft) softTold_ = false;
+  }
+
+ private:
+  bool softTold_ = false;
+  bool hardTold_ = false;
 };
 
 }  // namespace ike

@@ -24,6 +24,7 @@ Napi::Function CodecObject::define(Napi::Env env) {
                          InstanceMethod<&CodecObject::sealRepeatedly>("sealRepeatedly"),
                          InstanceMethod<&CodecObject::openRepeatedly>("openRepeatedly"),
                          InstanceMethod<&CodecObject::counters>("counters"),
+                         InstanceMethod<&CodecObject::takeExpiry>("takeExpiry"),
                      });
 }
 
@@ -42,7 +43,8 @@ CodecObject::CodecObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Code
   const napi_value kernel = arguments.at(3);
   if (!arguments.isUndefined(kernel)) spec.keys.gcmKernel = arguments.text(kernel, "kernel", 16);
   if (arguments.failed()) return;
-  std::unique_ptr<Suite> suite = Suite::create(spec.keys, !spec.inbound);
+  inUdp_ = spec.udpEncapsulation;
+  std::unique_ptr<Suite> suite = createSuite(spec);
   if (suite == nullptr) {
     throwFailure(info.Env(), {"ERR_IKE_ALGORITHM", "no such algorithms, or a key has the wrong length"});
     return;
@@ -75,9 +77,35 @@ void CodecObject::process(std::span<Packet*> packets, bool sealing) noexcept {
     inbound_->open(packets, kNowNs);
 }
 
+/** Puts it into its slot as a worker would: what is received without UDP is found behind its IP header. */
+void CodecObject::place(Packet& packet, std::span<const std::uint8_t> input, bool sealing) noexcept {
+  packet.lengthBytes = input.size();
+  packet.drop = Drop::none;
+  packet.viaSaId = 0;
+  packet.outerBytes = 0;
+  std::copy(input.begin(), input.end(), packet.bytes().begin());
+  if (sealing || inUdp_) return;
+  const std::optional<IpsecPlace> found = findIpsec(packet.bytes());
+  if (!found) {
+    packet.drop = Drop::malformed;
+    return;
+  }
+  packet.tos = found->tos;
+  packet.ah = found->protocol == kProtocolAh;
+  packet.outerBytes = found->outerBytes;
+  packet.offset += found->outerBytes;
+  packet.lengthBytes = found->lengthBytes - found->outerBytes;
+}
+
 Napi::Value CodecObject::run(const Napi::CallbackInfo& info, bool sealing) {
   Arguments arguments(info);
   const std::vector<std::vector<std::uint8_t>> input = arguments.packets(arguments.at(0), "packets");
+  // What the socket says of the outer header, and the AH SA that the packets came through; absent: 0.
+  const napi_value givenTos = arguments.at(1);
+  const napi_value givenVia = arguments.at(2);
+  const auto tos = static_cast<std::uint8_t>(
+      arguments.isUndefined(givenTos) ? 0 : arguments.number(givenTos, "tos", 0, UINT8_MAX));
+  const std::uint32_t via = arguments.isUndefined(givenVia) ? 0 : arguments.number(givenVia, "viaSaId");
   if (arguments.failed() || !fits(info, sealing)) return {};
   const Values values(info.Env());
   const napi_value output = values.array();
@@ -85,16 +113,34 @@ Napi::Value CodecObject::run(const Napi::CallbackInfo& info, bool sealing) {
   std::array<Packet*, kBatch> pointers;
   for (std::size_t done = 0; done < input.size(); done += kBatch) {
     const std::size_t count = std::min(kBatch, input.size() - done);
-    for (std::size_t i = 0; i < count; i++) {
-      packets[i] = Packet(slots_.at(i), kHeadroom, input[done + i].size());
-      std::copy(input[done + i].begin(), input[done + i].end(), packets[i].bytes().begin());
+    const auto batch = std::span(input).subspan(done, count);
+    std::size_t totalBytes = 0;
+    for (const std::vector<std::uint8_t>& each : batch) totalBytes += each.size();
+    // As they come from UDP_GRO: one straight behind the other.
+    const bool tight = !sealing && inUdp_ && totalBytes <= Slots::kMaxPacketBytes;
+    spare_.clear();
+    for (std::size_t i = 0, at = 0; i < count; i++) {
+      packets[i] = Packet(slots_.at(tight ? 0 : i), tight ? at : kHeadroom, 0);
+      if (tight) packets[i].slot = packets[i].slot.first(at + batch[i].size());
+      at += batch[i].size();
+      packets[i].spare = tight ? &spare_ : nullptr;
+      packets[i].tos = tos;
+      place(packets[i], batch[i], sealing);
+      packets[i].viaSaId = via;
       pointers[i] = &packets[i];
     }
     process(std::span(pointers).first(count), sealing);
     for (std::size_t i = 0; i < count; i++) {
-      const bool dropped = packets[i].drop != Drop::none;
-      const char* const cause = kDropNames[static_cast<std::size_t>(packets[i].drop)];
-      values.push(output, done + i, dropped ? values.text(cause) : values.bytes(packets[i].bytes()));
+      Packet& packet = packets[i];
+      if (packet.drop != Drop::none) {
+        values.push(output, done + i, values.text(kDropNames[static_cast<std::size_t>(packet.drop)]));
+        continue;
+      }
+      lastTos_ = packet.tos;
+      // With ESP still in it: the whole, as it would be looked at next.
+      const std::size_t before = packet.viaSaId == 0 ? 0 : packet.outerBytes;
+      const auto whole = packet.slot.subspan(packet.offset - before, before + packet.lengthBytes);
+      values.push(output, done + i, values.bytes(whole));
     }
   }
   return {info.Env(), output};
@@ -126,6 +172,10 @@ void CodecObject::repeat(const Napi::CallbackInfo& info, bool sealing) {
       const std::vector<std::uint8_t>& input = inputs[next];
       next = next + 1 == inputs.size() ? 0 : next + 1;
       packets[i].offset = kHeadroom;
+      if (!sealing && !inUdp_) {
+        place(packets[i], input, sealing);
+        continue;
+      }
       packets[i].lengthBytes = input.size();
       packets[i].drop = Drop::none;
       std::copy(input.begin(), input.end(), packets[i].bytes().begin());
@@ -149,7 +199,16 @@ Napi::Value CodecObject::counters(const Napi::CallbackInfo& info) {
   values.set(object, "replayDrops", values.number(counters.replayDrops));
   values.set(object, "integrityDrops", values.number(counters.integrityDrops));
   values.set(object, "selectorDrops", values.number(counters.selectorDrops));
+  values.set(object, "tos", values.number(std::uint64_t{lastTos_}));
   return {info.Env(), object};
+}
+
+Napi::Value CodecObject::takeExpiry(const Napi::CallbackInfo& info) {
+  constexpr const char* kNames[] = {"none", "soft", "hard"};
+  Expiry expiry = Expiry::none;
+  if (outbound_ != nullptr) expiry = outbound_->takeExpiry();
+  if (inbound_ != nullptr) expiry = inbound_->takeExpiry();
+  return {info.Env(), Values(info.Env()).text(kNames[static_cast<std::size_t>(expiry)])};
 }
 
 }  // namespace ike

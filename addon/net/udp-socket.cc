@@ -3,8 +3,11 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "net/error-queue.h"
 
 namespace ike {
 namespace {
@@ -20,6 +23,12 @@ constexpr std::size_t kMaxSegments = 64;
 
 bool setOption(int fd, int level, int name, int value) noexcept {
   return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+bool setFragments(int fd, bool v6, bool forbidden) noexcept {
+  return v6 ? setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+                        forbidden ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT)
+            : setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, forbidden ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT);
 }
 
 /** Writes the control message that sets a datagram's source address. Returns its length. */
@@ -54,10 +63,22 @@ std::size_t writeSegment(std::size_t bytes, std::uint8_t* control) noexcept {
   return CMSG_SPACE(sizeof value);
 }
 
-/** Where a message was sent to, and the length of the datagrams in it. */
+/** The one that sets DSCP and ECN. */
+std::size_t writeTos(std::uint8_t tos, bool v6, std::uint8_t* control) noexcept {
+  auto* const header = reinterpret_cast<cmsghdr*>(control);
+  const int value = tos;
+  header->cmsg_level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+  header->cmsg_type = v6 ? IPV6_TCLASS : IP_TOS;
+  header->cmsg_len = CMSG_LEN(sizeof value);
+  std::memcpy(CMSG_DATA(header), &value, sizeof value);
+  return CMSG_SPACE(sizeof value);
+}
+
+/** Where a message was sent to, its DSCP and ECN, and the length of the datagrams in it. */
 void readControl(msghdr& header, UdpDatagram& datagram) noexcept {
   datagram.local = {};
   datagram.segmentBytes = 0;
+  datagram.tos = 0;
   for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
     if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
       in_pktinfo info;
@@ -70,6 +91,12 @@ void readControl(msghdr& header, UdpDatagram& datagram) noexcept {
       in6_pktinfo info;
       std::memcpy(&info, CMSG_DATA(c), sizeof info);
       datagram.local = Address::from(info.ipi6_addr.s6_addr);
+    }
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) datagram.tos = *CMSG_DATA(c);
+    if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+      int value = 0;
+      std::memcpy(&value, CMSG_DATA(c), sizeof value);
+      datagram.tos = static_cast<std::uint8_t>(value);
     }
     if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == kUdpGro) {
       int bytes = 0;
@@ -91,7 +118,8 @@ UdpBatch::UdpBatch() {
   }
 }
 
-Outcome<UdpSocket> UdpSocket::open(const Endpoint& local, std::uint32_t mark, bool offloads) {
+Outcome<UdpSocket> UdpSocket::open(const Endpoint& local, std::uint32_t mark, bool offloads,
+                                   bool discoversMtu) {
   const std::string what = "UDP socket on " + local.text();
   Fd fd(::socket(local.address.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return systemFailure("ERR_IKE_NO_ADDRESS", what, errno);
@@ -102,13 +130,14 @@ Outcome<UdpSocket> UdpSocket::open(const Endpoint& local, std::uint32_t mark, bo
        {std::pair{SO_RCVBUFFORCE, SO_RCVBUF}, std::pair{SO_SNDBUFFORCE, SO_SNDBUF}})
     if (!setOption(fd.get(), SOL_SOCKET, force, kSocketBufferBytes))
       setOption(fd.get(), SOL_SOCKET, plain, kSocketBufferBytes);
-  // The outer packet may be fragmented: a tunnel that silently eats large packets is worse.
-  const bool options = local.address.isV6()
-                           ? setOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
+  const bool v6 = local.address.isV6();
+  const bool options = (v6 ? setOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
                                  setOption(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
-                                 setOption(fd.get(), IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT)
+                                 setOption(fd.get(), IPPROTO_IPV6, IPV6_RECVTCLASS, 1)
                            : setOption(fd.get(), IPPROTO_IP, IP_PKTINFO, 1) &&
-                                 setOption(fd.get(), IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+                                 setOption(fd.get(), IPPROTO_IP, IP_RECVTOS, 1)) &&
+                       setFragments(fd.get(), v6, discoversMtu) &&
+                       (!discoversMtu || enableErrorQueue(fd.get(), v6));
   if (!options) return systemFailure("ERR_IKE_SYSTEM", what + ": socket options", errno);
 
   sockaddr_storage storage;
@@ -125,7 +154,9 @@ Outcome<UdpSocket> UdpSocket::open(const Endpoint& local, std::uint32_t mark, bo
   // An old kernel knows neither; then each datagram is a message.
   const bool segments = offloads && setOption(fd.get(), IPPROTO_UDP, kUdpSegment, 0);
   if (offloads) setOption(fd.get(), IPPROTO_UDP, kUdpGro, 1);
-  return UdpSocket(std::move(fd), fromSockaddr(storage), segments);
+  UdpSocket opened(std::move(fd), fromSockaddr(storage), segments);
+  if (discoversMtu) opened.fragmenting_ = std::make_unique<std::mutex>();
+  return opened;
 }
 
 std::size_t UdpSocket::receive(UdpBatch& batch, std::span<UdpDatagram> datagrams) const noexcept {
@@ -157,7 +188,8 @@ std::size_t UdpSocket::gather(UdpBatch& batch, std::span<UdpDatagram> datagrams)
     const std::size_t start = i;
     std::size_t totalBytes = 0;
     const std::size_t segmentBytes = first.data.size();
-    const bool alone = !segments_ || segmentBytes == 0 || segmentBytes >= batch.refusedBytes;
+    const bool alone =
+        !segments_ || first.mayFragment || segmentBytes == 0 || segmentBytes >= batch.refusedBytes;
     do {
       batch.vectors[i] = {datagrams[i].data.data(), datagrams[i].data.size()};
       totalBytes += datagrams[i].data.size();
@@ -166,7 +198,8 @@ std::size_t UdpSocket::gather(UdpBatch& batch, std::span<UdpDatagram> datagrams)
     } while (!alone && i < datagrams.size() && i - start < kMaxSegments &&
              datagrams[i - 1].data.size() == segmentBytes && datagrams[i].data.size() <= segmentBytes &&
              !datagrams[i].data.empty() && totalBytes + datagrams[i].data.size() <= kMaxMessageBytes &&
-             datagrams[i].remote == first.remote && datagrams[i].local == first.local);
+             datagrams[i].remote == first.remote && datagrams[i].local == first.local &&
+             datagrams[i].tos == first.tos);
     msghdr& header = batch.headers[messages].msg_hdr;
     header.msg_iov = &batch.vectors[start];
     header.msg_iovlen = i - start;
@@ -175,6 +208,8 @@ std::size_t UdpSocket::gather(UdpBatch& batch, std::span<UdpDatagram> datagrams)
     std::size_t controlBytes = 0;
     if (!first.local.unspecified() && first.local.length == first.remote.address.length)
       controlBytes = writeSource(first.local, control);
+    if (first.tos != 0)
+      controlBytes += writeTos(first.tos, first.remote.address.isV6(), control + controlBytes);
     if (i - start > 1) controlBytes += writeSegment(segmentBytes, control + controlBytes);
     header.msg_control = controlBytes > 0 ? control : nullptr;
     header.msg_controllen = controlBytes;
@@ -185,7 +220,31 @@ std::size_t UdpSocket::gather(UdpBatch& batch, std::span<UdpDatagram> datagrams)
 
 void UdpSocket::send(UdpBatch& batch, std::span<UdpDatagram> datagrams, int waits) const noexcept {
   datagrams = datagrams.first(std::min(datagrams.size(), kBatch));
+  while (!datagrams.empty()) {
+    const bool mayFragment = datagrams.front().mayFragment;
+    const auto end =
+        std::find_if(datagrams.begin(), datagrams.end(),
+                     [mayFragment](const UdpDatagram& other) { return other.mayFragment != mayFragment; });
+    const auto alike = datagrams.first(static_cast<std::size_t>(end - datagrams.begin()));
+    datagrams = datagrams.subspan(alike.size());
+    if (!mayFragment || fragmenting_ == nullptr) {
+      sendAlike(batch, alike, waits);
+      continue;
+    }
+    // The kernel has no control message for it. What other threads send meanwhile may be fragmented too,
+    // which is no harm.
+    const std::lock_guard lock(*fragmenting_);
+    const bool v6 = local_.address.isV6();
+    setFragments(fd_.get(), v6, false);
+    sendAlike(batch, alike, waits);
+    setFragments(fd_.get(), v6, true);
+  }
+}
+
+void UdpSocket::sendAlike(UdpBatch& batch, std::span<UdpDatagram> datagrams, int& waits) const noexcept {
   for (UdpDatagram& datagram : datagrams) datagram.error = 0;
+  // Whether the front one has failed once.
+  bool told = false;
   while (!datagrams.empty()) {
     const std::size_t messages = gather(batch, datagrams);
     std::size_t done = 0;
@@ -196,6 +255,7 @@ void UdpSocket::send(UdpBatch& batch, std::span<UdpDatagram> datagrams, int wait
       if (sent > 0) {
         for (int i = 0; i < sent; i++)
           datagrams = datagrams.subspan(batch.headers[done++].msg_hdr.msg_iovlen);
+        told = false;
         continue;
       }
       if (errno == EINTR) continue;
@@ -204,9 +264,16 @@ void UdpSocket::send(UdpBatch& batch, std::span<UdpDatagram> datagrams, int wait
         ::poll(&writable, 1, kSendWaitMs);
         continue;
       }
+      // With an error queue, what an earlier datagram met is told with a later one; the second time it is
+      // this one's.
+      if (fragmenting_ != nullptr && !told) {
+        told = true;
+        continue;
+      }
+      told = false;
       const std::size_t segments = batch.headers[done].msg_hdr.msg_iovlen;
       if (segments > 1 && (errno == EINVAL || errno == EMSGSIZE || errno == EIO || errno == EOPNOTSUPP)) {
-        // Not together, then. Each by itself may be fragmented.
+        // Not together, then.
         batch.refusedBytes = datagrams.front().data.size();
         again = true;
         continue;

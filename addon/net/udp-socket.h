@@ -8,6 +8,7 @@
 
 #include <array>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -28,6 +29,10 @@ struct UdpDatagram {
   int error = 0;
   /** Received: `data` holds datagrams of this length, the last may be shorter. */
   std::size_t segmentBytes = 0;
+  /** DSCP and ECN: of the header that is sent, or that was received. */
+  std::uint8_t tos = 0;
+  /** Sending: the kernel may fragment it, though the socket discovers the path's MTU. */
+  bool mayFragment = false;
 };
 
 /** The kernel's structures for one batch, made once, of one thread. */
@@ -51,8 +56,11 @@ class UdpBatch {
 
 class UdpSocket {
  public:
-  /** Binds; port 0 takes a free one. `mark` keeps the socket's packets out of the gateway's routing table. */
-  static Outcome<UdpSocket> open(const Endpoint& local, std::uint32_t mark, bool offloads);
+  /** Binds; port 0 takes a free one. `mark` keeps the socket's packets out of the gateway's routing table.
+   * `discoversMtu`: nothing is fragmented on its way; what is too large for it fails with EMSGSIZE, and what
+   * routers say is in the error queue (error-queue.h), which must be emptied. */
+  static Outcome<UdpSocket> open(const Endpoint& local, std::uint32_t mark, bool offloads,
+                                 bool discoversMtu = false);
 
   /** Reads what is there, up to `datagrams.size()` and `kBatch`; each one's `data` becomes the part of its
    * slot that was filled. */
@@ -70,11 +78,14 @@ class UdpSocket {
       : fd_(std::move(fd)), local_(local), segments_(segments) {}
 
   std::size_t gather(UdpBatch& batch, std::span<UdpDatagram> datagrams) const noexcept;
+  void sendAlike(UdpBatch& batch, std::span<UdpDatagram> datagrams, int& waits) const noexcept;
 
   Fd fd_;
   Endpoint local_;
   /** Whether the kernel has UDP_SEGMENT. */
   bool segments_;
+  /** Where the socket discovers the path's MTU: held while it does not, for what may be fragmented. */
+  std::unique_ptr<std::mutex> fragmenting_;
 };
 
 /** The address that packets to `remote` leave from, by the kernel's routes as the gateway's own sockets see

@@ -86,9 +86,11 @@ export function automaticWorkers(cores: number = availableParallelism()): number
   return Math.min(MAX_AUTOMATIC_WORKERS, Math.max(1, Math.floor(cores / CORES_PER_WORKER)));
 }
 
-/** Whether the engine has these algorithms (addon/cipher/suite.cc). */
-export function engineCarries({ protocol, mode, encryption, integrity }: SaSuite): boolean {
-  if (protocol !== 'esp' || mode !== 'tunnel' || encryption === undefined) return false;
+/** Whether the engine has these algorithms (addon/cipher/suite.cc); in both modes. */
+export function engineCarries({ protocol, encryption, integrity }: SaSuite): boolean {
+  if (protocol === 'ah')
+    return encryption === undefined && integrity !== undefined && INTEGRITY.has(integrity.name);
+  if (encryption === undefined) return false;
   return integrity === undefined
     ? AEADS.has(encryption.mode)
     : CIPHERS.has(encryption.mode) && INTEGRITY.has(integrity.name);

@@ -179,13 +179,19 @@ export interface NativeEngine {
 }
 
 export interface NativeEspCodec {
-  /** For each packet what became of it, or the name of the cause of its drop. */
+  /** For each packet what became of it, or the name of the cause of its drop. Without UDP: complete IP packets. */
   seal(packets: readonly Uint8Array[]): (Uint8Array | string)[];
-  open(packets: readonly Uint8Array[]): (Uint8Array | string)[];
+  /**
+   * `tos`: DSCP and ECN of the outer header, where that is the socket's. `viaSaId`: the AH SA that the packets came out of. What AH
+   * leaves with ESP in it is the whole IP packet.
+   */
+  open(packets: readonly Uint8Array[], tos?: number, viaSaId?: number): (Uint8Array | string)[];
   /** The same packet, or several in turn, until there were `rounds`, in batches, results thrown away; throws at the first drop. */
   sealRepeatedly(packets: Uint8Array | readonly Uint8Array[], rounds: number): void;
   openRepeatedly(packets: Uint8Array | readonly Uint8Array[], rounds: number): void;
-  counters(): Omit<NativeSaCounters, 'idleMs'>;
+  /** `tos`: DSCP and ECN of the outer header of the last packet. */
+  counters(): Omit<NativeSaCounters, 'idleMs'> & { readonly tos: number };
+  takeExpiry(): 'none' | 'soft' | 'hard';
 }
 
 /** Where a message lies in memory: so far behind a page that may not be touched, or straight before one; opened where it lies or not. */
