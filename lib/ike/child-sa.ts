@@ -177,6 +177,11 @@ export class ChildSa {
     this.#host.childDown(this, reason);
   }
 
+  /** Does something after a time, unless it is removed before. */
+  later(delayMs: number, act: () => void): void {
+    if (!this.removed) this.#timers.push(this.#host.runtime.setTimer(delayMs, act));
+  }
+
   /** Follows the peer to a new address (RFC 7296 §2.23). */
   movePath(): void {
     const path = { local: this.ike.local, remote: this.ike.remote };

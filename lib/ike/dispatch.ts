@@ -4,6 +4,7 @@
 import { emitTrace } from './emit-trace.ts';
 import type { Host } from './host.ts';
 import type { Datagram } from './runtime.ts';
+import { receiveV1 } from './v1/receive.ts';
 import { answerInClear } from './v2/answer-in-clear.ts';
 import { IkeSa } from './v2/ike-sa.ts';
 import { makeNotify } from './v2/notifies.ts';
@@ -29,6 +30,7 @@ export class Dispatcher {
     const host = this.#host;
     const header = decodeHeader(datagram.data);
     if (!header.ok) return host.count('malformed');
+    if (header.value.majorVersion === 1) return receiveV1(host, datagram, () => this.#mayAnswer());
     if (header.value.majorVersion !== 2) return this.#otherVersion(datagram, header.value);
     const message = decodeMessage(datagram.data);
     if (!message.ok) return host.count('malformed');
@@ -71,9 +73,9 @@ export class Dispatcher {
     answerInClear(host, datagram, message, [makeNotify(Notify.UNSUPPORTED_CRITICAL_PAYLOAD, data)]);
   }
 
-  /** RFC 7296 §2.5: a higher version is told that 2 is ours; 1 is another protocol. */
+  /** RFC 7296 §2.5: a higher version is told that 2 is ours. */
   #otherVersion(datagram: Datagram, header: Header): void {
-    this.#host.count(header.majorVersion === 1 ? 'ikev1' : 'unknown-version');
+    this.#host.count('unknown-version');
     if (header.majorVersion < 2 || header.flags.response || !this.#mayAnswer()) return;
     const ours = { header: { ...header, majorVersion: 2 }, payloads: [] };
     answerInClear(this.#host, datagram, ours, [makeNotify(Notify.INVALID_MAJOR_VERSION)]);

@@ -28,6 +28,7 @@ export type DownReason =
 
 export interface IkeSaInfo {
   readonly id: number;
+  readonly version: 1 | 2;
   readonly connection: string;
   readonly role: 'initiator' | 'responder';
   readonly state: 'connecting' | 'established' | 'rekeying' | 'rekeyed' | 'deleting';

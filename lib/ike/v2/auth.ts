@@ -14,6 +14,7 @@ import { ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
 import type { AnyIkeSa } from '../ike-sa.ts';
 import { endLater, startIkeTimers } from '../lifetimes.ts';
+import { reportFailure } from '../report.ts';
 import { ExchangeType, findNotify, findPayload, type Payload } from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
 import {
@@ -31,7 +32,6 @@ import type { IkeSa, Reply } from './ike-sa.ts';
 import { DeleteUninstalled, TellFailure } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';
 import { findError, makeNotify } from './notifies.ts';
-import { reportFailure } from './report.ts';
 import type { Exchange } from './requests.ts';
 
 /** Deletes of Child SAs that we do not know which are remembered while the first one is installed. */

@@ -6,10 +6,12 @@
 
 import type { ChildConfig, Connection } from '../../config/types.ts';
 import type { ChildSa } from '../child-sa.ts';
+import { emitDown } from '../emit-down.ts';
 import { emitTrace } from '../emit-trace.ts';
 import type { DownReason, IkeSaInfo } from '../events.ts';
 import type { Host } from '../host.ts';
 import { AnyIkeSa, type MakeChildOptions } from '../ike-sa.ts';
+import { reportFailure } from '../report.ts';
 import type { Datagram, Timer } from '../runtime.ts';
 import { unsupportedCritical } from '../wire/codec.ts';
 import { ExchangeType, type Header, type Message, type Payload } from '../wire/message.ts';
@@ -22,7 +24,6 @@ import { type IkeKeys, type IkeSuite, wipeIkeKeys } from './keys.ts';
 import { makeNotify } from './notifies.ts';
 import { open, seal } from './protect.ts';
 import { RekeyIke } from './rekey-ike.ts';
-import { reportFailure } from './report.ts';
 import { type Exchange, Requests } from './requests.ts';
 
 export type Reply = (payloads: readonly Payload[]) => void;
@@ -322,10 +323,7 @@ export class IkeSa extends AnyIkeSa {
     // What the peer's rekeying made and nobody has taken over goes with what it was to replace.
     if (this.replacedByPeer?.predecessor === this) this.replacedByPeer.die(undefined);
     this.host.table.retire(this);
-    const silent = this.redundant || this.successor !== undefined;
-    if (wasUp && !silent && reason !== undefined)
-      this.host.runtime.emit({ type: 'ike-down', ike: info, reason });
-    this.host.ikeDown(this, reason);
+    emitDown(this, info, wasUp, reason);
   }
 
   wipe(): void {

@@ -20,6 +20,7 @@ import {
   offerProposals,
   selectProposal,
 } from '../proposal.ts';
+import { reportFailure } from '../report.ts';
 import { randomShare } from '../retransmit.ts';
 import { ExchangeType, findPayload, type NotifyPayload, type Payload, Protocol } from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
@@ -30,7 +31,6 @@ import { DeleteChild, DeleteUninstalled, endsIke, takeOver } from './information
 import { logIkeKeys } from './key-log.ts';
 import { deriveRekeyedIkeKeys, type IkeSuite } from './keys.ts';
 import { findError, invalidKe, isNonce, makeNotify } from './notifies.ts';
-import { reportFailure } from './report.ts';
 import type { Exchange } from './requests.ts';
 
 const NONCE_BYTES = 32;

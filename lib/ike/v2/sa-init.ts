@@ -22,6 +22,7 @@ import {
   offersKe,
   selectProposal,
 } from '../proposal.ts';
+import { reportFailure } from '../report.ts';
 import type { Datagram } from '../runtime.ts';
 import { encodeMessage } from '../wire/codec.ts';
 import {
@@ -40,7 +41,6 @@ import { IkeSa } from './ike-sa.ts';
 import { logIkeKeys } from './key-log.ts';
 import { deriveIkeKeys, type IkeSuite } from './keys.ts';
 import { findError, invalidKe, isNonce, makeNotify } from './notifies.ts';
-import { reportFailure } from './report.ts';
 import type { Exchange } from './requests.ts';
 
 const NONCE_BYTES = 32;

@@ -153,3 +153,9 @@ export function attributeNumber({ value }: Attribute): number | undefined {
   if (value.length === 0 || value.length > 6) return undefined;
   return value.reduce((sum, byte) => sum * 256 + byte, 0);
 }
+
+/** The number of the first attribute of a type. */
+export function numberOf(attributes: readonly Attribute[], type: number): number | undefined {
+  const found = attributes.find((attribute) => attribute.type === type);
+  return found === undefined ? undefined : attributeNumber(found);
+}
