@@ -27,7 +27,7 @@ import {
   wipeV1Keys,
 } from './phase1.ts';
 import { firstGroup, offerPhase1, type Phase1Choice, readPhase1Answer } from './phase1-offer.ts';
-import { isFirstContact, isKeptOut, phase1Life, phase1Up, sayInitialContact } from './phase1-up.ts';
+import { isFirstContact, isKeptOut, phase1Life, phase1Up } from './phase1-up.ts';
 import type { V1Keys } from './protect.ts';
 import { OUR_VENDOR_IDS } from './vendor.ts';
 
@@ -133,8 +133,7 @@ export class AggressiveInitiator extends Phase1 {
       wipe(this.#privateValue);
       const first = isFirstContact(ike);
       this.settle(suite, keys);
-      phase1Up(ike, choice.life, []);
-      if (first) sayInitialContact(ike);
+      phase1Up(ike, choice.life, [], first);
     });
   }
 

@@ -22,8 +22,16 @@ export function phase1Life({ rekeyTimeMs, overTimeMs }: Connection): Lifetime {
   return rekeyTimeMs === 0 ? {} : { seconds: Math.ceil((rekeyTimeMs + overTimeMs) / 1000) };
 }
 
-/** Both sides have proved who they are. `payloads`: of the peer's last message, as far as encryption protected it. */
-export function phase1Up(ike: V1IkeSa, life: Lifetime, payloads: readonly Received[]): void {
+/**
+ * Both sides have proved who they are. `payloads`: of the peer's last message, as far as encryption protected it. `sayContact`: we know of
+ * no other IKE SA with it, and have had no message to say so in.
+ */
+export function phase1Up(
+  ike: V1IkeSa,
+  life: Lifetime,
+  payloads: readonly Received[],
+  sayContact = false,
+): void {
   const { host } = ike;
   ike.established();
   const { seconds } = sooner(life, responderLife(payloads));
@@ -32,6 +40,7 @@ export function phase1Up(ike: V1IkeSa, life: Lifetime, payloads: readonly Receiv
   const renewed = others.filter((other) => !simultaneous(ike, other) && renews(ike, other, payloads));
   if (renewed.length === 0) host.runtime.emit({ type: 'ike-up', ike: ike.info() });
   const contact = hasInitialContact(payloads);
+  if (sayContact) sayInitialContact(ike);
   for (const other of others) {
     if (simultaneous(ike, other)) settle(ike, other);
     else if (other instanceof V1IkeSa && renewed.includes(other)) takeOver(other, ike);
@@ -47,6 +56,9 @@ export function initialContact(ike: V1IkeSa): void {
   if (ike.connection.unique === 'never') return;
   for (const other of rivals(ike))
     if (!simultaneous(ike, other) && other.establishedAtMs < ike.createdAtMs) other.die('replaced');
+  // After Aggressive Mode it comes when what was there before has been handed over already.
+  for (const child of [...ike.children])
+    if (child.establishedAtMs < ike.createdAtMs) child.remove('replaced');
 }
 
 /** Whether `unique: 'keep'` holds a new IKE SA off; one that renews the old one may come. */
@@ -67,7 +79,7 @@ export function isFirstContact(ike: V1IkeSa): boolean {
 }
 
 /** After Aggressive Mode, which cannot protect it. */
-export function sayInitialContact(ike: V1IkeSa): void {
+function sayInitialContact(ike: V1IkeSa): void {
   sendInformational(ike, [notifyOf(ike, V1Notify.INITIAL_CONTACT)]);
 }
 

@@ -3,18 +3,10 @@
 
 import { equalConstantTime, uint32, wipe } from '../../bytes.ts';
 import type { ChildConfig } from '../../config/types.ts';
-import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
 import { groupId } from '../../crypto/ikev1-ids.ts';
-import {
-  containsSelector,
-  formatSelector,
-  hostSelector,
-  sameSelector,
-  type TrafficSelector,
-} from '../../ipsec/selector.ts';
+import { formatSelector } from '../../ipsec/selector.ts';
 import { type ChildAgreement, ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
-import { childSelectors } from '../narrowing.ts';
 import { reportFailure } from '../report.ts';
 import { patienceMs } from '../retransmit.ts';
 import type { Datagram, Timer } from '../runtime.ts';
@@ -48,7 +40,7 @@ import {
   type QuickMode,
   v1Obstacle,
 } from './quick.ts';
-import { idToSelector } from './selectors.ts';
+import { type Fit, fittingChildren, groupsOf, offeredSelectors, sameAs } from './quick-choice.ts';
 import { Turns } from './turns.ts';
 
 /** The first message of a Quick Mode whose id was not used before. */
@@ -69,13 +61,6 @@ export function respondQuick(ike: V1IkeSa, datagram: Datagram, frame: Framed<Isa
   const quick = new QuickResponder(ike, messageId, chain, flags.commit);
   ike.takes(quick);
   quick.begin(datagram, frame.header, payloads);
-}
-
-/** What a child of ours makes of an offer. */
-interface Fit {
-  readonly config: ChildConfig;
-  readonly localTs: TrafficSelector;
-  readonly remoteTs: TrafficSelector;
 }
 
 class QuickResponder implements QuickMode {
@@ -120,7 +105,7 @@ class QuickResponder implements QuickMode {
       );
     this.#ni = Uint8Array.from(nonce.data);
     this.#identities = allV1(payloads, 'ID');
-    const pair = this.#selectors(payloads);
+    const pair = offeredSelectors(this.#ike, payloads);
     if (pair === undefined)
       return this.#refuse(
         V1Notify.INVALID_ID_INFORMATION,
@@ -128,7 +113,7 @@ class QuickResponder implements QuickMode {
         'the identities are no selectors',
       );
     const { localTs, remoteTs } = pair;
-    const fits = this.#fitting(localTs, remoteTs);
+    const fits = fittingChildren(this.#ike, localTs, remoteTs);
     if (fits.length === 0) {
       const { name, children } = this.#ike.connection;
       const theirs = `${formatSelector(remoteTs)} to ${formatSelector(localTs)}`;
@@ -137,32 +122,6 @@ class QuickResponder implements QuickMode {
       return this.#refuse(V1Notify.INVALID_ID_INFORMATION, 'traffic-selectors', what, { candidates });
     }
     this.#choose(sa, findV1(payloads, 'KE')?.data, fits);
-  }
-
-  /** RFC 2409 §5.5: without identities the peers' own addresses are meant. */
-  #selectors(payloads: readonly Received[]): Pick<Fit, 'localTs' | 'remoteTs'> | undefined {
-    const [theirs, ours, ...more] = allV1(payloads, 'ID');
-    const { local, remote } = this.#ike;
-    if (theirs === undefined)
-      return { localTs: hostSelector(local.address), remoteTs: hostSelector(remote.address) };
-    if (ours === undefined || more.length > 0) return undefined;
-    const localTs = idToSelector(ours);
-    const remoteTs = idToSelector(theirs);
-    return localTs === undefined || remoteTs === undefined ? undefined : { localTs, remoteTs };
-  }
-
-  /** Children that allow the pair, those that are of exactly that first. IKEv1 knows no narrowing. */
-  #fitting(localTs: TrafficSelector, remoteTs: TrafficSelector): readonly Fit[] {
-    const { connection, local, remote } = this.#ike;
-    const graded = Object.values(connection.children).flatMap((config) => {
-      const own = childSelectors(config, local.address, remote.address);
-      const [ours, theirs] = [own.localTs[0], own.remoteTs[0]];
-      if (ours === undefined || theirs === undefined) return [];
-      if (!containsSelector(ours, localTs) || !containsSelector(theirs, remoteTs)) return [];
-      const exact = sameSelector(ours, localTs) && sameSelector(theirs, remoteTs);
-      return [{ fit: { config, localTs, remoteTs }, exact }];
-    });
-    return graded.sort((a, b) => Number(b.exact) - Number(a.exact)).map(({ fit }) => fit);
   }
 
   #choose(sa: SaPayload, peerPublic: Uint8Array | undefined, fits: readonly Fit[]): void {
@@ -394,24 +353,4 @@ class QuickResponder implements QuickMode {
   #isOver(): boolean {
     return this.#state === 'over';
   }
-}
-
-/** The key exchanges that a child takes: all that are configured, or none. */
-function groupsOf({ proposals }: ChildConfig): readonly (KeyExchangeAlgorithm | undefined)[] {
-  const rows = new Set<KeyExchangeAlgorithm | undefined>();
-  for (const own of proposals) {
-    if (own.ke.length === 0) rows.add(undefined);
-    for (const ke of own.ke) if (groupId(ke) !== undefined) rows.add(ke);
-  }
-  return [...rows];
-}
-
-/** The Child SA that a new one of the same selectors takes the place of: IKEv1 has no other way to say so. */
-function sameAs(ike: V1IkeSa, { config, localTs, remoteTs }: Fit): ChildSa | undefined {
-  for (const child of ike.children) {
-    const alive = child.state === 'established' || child.state === 'rekeying';
-    if (!alive || child.replaced || child.config !== config) continue;
-    if (sameSelector(child.localTs[0], localTs) && sameSelector(child.remoteTs[0], remoteTs)) return child;
-  }
-  return undefined;
 }

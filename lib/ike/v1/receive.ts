@@ -6,6 +6,7 @@ import type { Connection } from '../../config/types.ts';
 import { groupId } from '../../crypto/ikev1-ids.ts';
 import type { FailureReport } from '../failure.ts';
 import type { Host } from '../host.ts';
+import { connectionsBetween } from '../peers.ts';
 import type { Datagram } from '../runtime.ts';
 import { decodeIsakmpHeader, type Framed, type IsakmpHeader } from '../wire/header.ts';
 import { decodeV1Message, encodeV1Message } from '../wire/v1/codec.ts';
@@ -59,7 +60,7 @@ function begin(host: Host, datagram: Datagram, frame: Framed<IsakmpHeader>, mayA
       return known.phase1.receive(datagram, frame);
     return host.count('init-spi-in-use');
   }
-  const connections = connectionsBetween(host, datagram);
+  const connections = connectionsBetween(host, datagram, 1);
   // Nobody here has asked for IKEv1: as if it were not there.
   if (connections.length === 0) return host.count('ikev1');
   const message = decodeV1Message(datagram.data);
@@ -210,19 +211,6 @@ function makeResponder(
   ike.candidates = [connection];
   host.table.add(ike, ike.spiR, { remote: datagram.remote, spiI: ike.spiI });
   return ike;
-}
-
-/** Connections of IKEv1 that a peer at this address may mean, those with its very address first. */
-function connectionsBetween(host: Host, { local, remote }: Datagram): Connection[] {
-  return Object.values(host.config.connections)
-    .filter(
-      (connection) =>
-        connection.version !== 2 &&
-        Object.keys(connection.children).length > 0 &&
-        (connection.localAddress === undefined || connection.localAddress === local.address) &&
-        (connection.remoteAddress === undefined || connection.remoteAddress === remote.address),
-    )
-    .sort((a, b) => Number(a.remoteAddress === undefined) - Number(b.remoteAddress === undefined));
 }
 
 function answerInClear(host: Host, datagram: Datagram, header: IsakmpHeader, notify: number): void {

@@ -14,6 +14,7 @@ import { emitTrace } from '../emit-trace.ts';
 import type { FailureReport } from '../failure.ts';
 import type { Host } from '../host.ts';
 import { detectNat, natNotifies } from '../nat.ts';
+import { connectionsBetween } from '../peers.ts';
 import {
   acceptAnswer,
   answerProposal,
@@ -239,7 +240,7 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
     host.failed({ code, message: text, remote, exchange: 'IKE_SA_INIT', role, notify, ...more });
     answer(makeNotify(Notify.NO_PROPOSAL_CHOSEN));
   };
-  const reachable = connectionsBetween(host, datagram);
+  const reachable = connectionsBetween(host, datagram, 2);
   if (reachable.length === 0) {
     const between = `${datagram.local.address} and ${datagram.remote.address}`;
     return refuse('no-connection', `no connection is configured between ${between}`);
@@ -317,19 +318,6 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
     emitTrace(runtime, 'sent', response, responseHeader, answered, false);
     runtime.send(response);
   });
-}
-
-/** Connections that a peer at this address may mean, those with its very address first. */
-function connectionsBetween(host: Host, { local, remote }: Datagram): Connection[] {
-  return Object.values(host.config.connections)
-    .filter(
-      (connection) =>
-        // One that has nothing but shunts has no key and nothing to negotiate.
-        (Object.keys(connection.shunts).length === 0 || Object.keys(connection.children).length > 0) &&
-        (connection.localAddress === undefined || connection.localAddress === local.address) &&
-        (connection.remoteAddress === undefined || connection.remoteAddress === remote.address),
-    )
-    .sort((a, b) => Number(a.remoteAddress === undefined) - Number(b.remoteAddress === undefined));
 }
 
 function establishKeys(
