@@ -216,8 +216,11 @@ export class ConnectionKeeper {
     this.#checkEnding();
     const wasAttempt = this.#attemptOver(ike);
     if (ike.successor !== undefined || ike.redundant) return;
-    // A stranger's SA that came to nothing is none of ours.
-    if (ike.establishedAtMs === 0 && !wasAttempt) return;
+    // A stranger's SA that came to nothing is none of ours; one of ours was to renew another (IKEv1).
+    if (ike.establishedAtMs === 0 && !wasAttempt) {
+      if (ike.role === 'initiator') this.#rekeyingIke.tellAll(this.#failure());
+      return;
+    }
     this.#making.clear();
     this.#calledOff.clear();
     this.#tellRekeying(fail('failed', `the IKE SA of ${this.connection.name} ended`));
@@ -235,7 +238,8 @@ export class ConnectionKeeper {
     this.#lastFailure = report;
     const { child } = report;
     if (child === undefined || this.#usable() === undefined) {
-      if (report.exchange === 'CREATE_CHILD_SA') this.#tellRekeying(failure(report));
+      if (report.exchange === 'CREATE_CHILD_SA' || report.code === 'limit')
+        this.#tellRekeying(failure(report));
       return;
     }
     this.#making.delete(child);
@@ -298,16 +302,15 @@ export class ConnectionKeeper {
   /** An attempt came to nothing: who asked once is told, what must be up is tried again later. */
   #attemptFailed(asked: readonly string[]): void {
     this.#failures++;
-    const report = this.#lastFailure;
-    for (const name of asked) {
-      this.#tellAsked(
-        name,
-        report === undefined ? fail('failed', 'the negotiation failed') : failure(report),
-      );
-    }
+    for (const name of asked) this.#tellAsked(name, this.#failure());
     const { retryMs } = this.connection;
     const pause = Math.min(retryMs * 2 ** (this.#failures - 1), retryMs * MOST_BACKOFF);
     this.#later(pause * (1 + randomShare(this.#host.runtime) / 10));
+  }
+
+  #failure(): ReturnType<typeof failure> {
+    const report = this.#lastFailure;
+    return report === undefined ? fail('failed', 'the negotiation failed') : failure(report);
   }
 
   /** A peer that makes Child SAs in IKE_AUTH alone can only give new keys with a new IKE SA (RFC 7296 §4). */
@@ -340,7 +343,8 @@ export class ConnectionKeeper {
 
   /** Both sides made the same child at once: as with rekeying, the exchange with the lowest nonce loses (RFC 7296 §2.8.1). */
   #endDuplicate(child: ChildSa): void {
-    if (this.connection.remoteAddress === undefined) return;
+    // IKEv1 sees to it by itself: no exchange of it says what it replaces.
+    if (this.connection.remoteAddress === undefined || child.ike.version === 1) return;
     for (const other of this.#children(child.name)) {
       if (other === child || other.state !== 'established' || child.state !== 'established') continue;
       if (other.initiator === child.initiator || !child.covers(other) || !other.covers(child)) continue;

@@ -24,7 +24,10 @@ import {
 const IKE = 'aes128-sha256-modp2048';
 const ESP = 'aes128-sha256';
 /** strongSwan keeps what it has rekeyed until it ends by itself, unless told otherwise; ours ends it either way. */
-const DAEMON: Section = { delete_rekeyed: true };
+const DAEMON: Section = {
+  delete_rekeyed: true,
+  i_dont_care_about_security_and_use_aggressive_mode_psk: true,
+};
 
 /** Both sides with IKEv1, and with whatever a scenario wants otherwise. */
 function v1({ our = {}, their = {}, daemon = {} }: PairSettings = {}): {

@@ -2,6 +2,7 @@
 
 import type { Connection } from '../../config/types.ts';
 import type { Host } from '../host.ts';
+import { reportFailure } from '../report.ts';
 import type { Datagram } from '../runtime.ts';
 import { AggressiveInitiator } from './aggressive.ts';
 import { V1IkeSa } from './ike-sa.ts';
@@ -26,7 +27,8 @@ export function startPhase1(ike: V1IkeSa): void {
 export function beginAnotherPhase1(old: V1IkeSa): V1IkeSa | undefined {
   const { host, connection } = old;
   if (host.table.full) {
-    host.count('ike-sa-limit');
+    const message = 'there are as many IKE SAs as limits.ikeSas allows';
+    reportFailure(old, { exchange: 'MAIN_MODE', role: 'initiator', code: 'limit', message });
     return undefined;
   }
   // Behind a NAT the peer is only reached where it is now (RFC 3947 §4).

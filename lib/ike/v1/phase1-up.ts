@@ -141,8 +141,8 @@ function takeOver(old: V1IkeSa, fresh: V1IkeSa): void {
   old.host.runtime.emit({ type: 'ike-rekeyed', old: old.info(), ike: fresh.info() });
   old.host.ikeRekeyed(old, fresh);
   old.state = 'rekeyed';
-  if (fresh.role === 'initiator') endLater(old, END_AFTER_TIMEOUTS * old.host.config.retransmit.timeoutMs);
-  else endLater(old);
+  const timeouts = fresh.role === 'initiator' ? END_AFTER_TIMEOUTS : 2 * END_AFTER_TIMEOUTS;
+  endLater(old, timeouts * old.host.config.retransmit.timeoutMs);
 }
 
 function hasInitialContact(payloads: readonly Received[]): boolean {

@@ -33,8 +33,10 @@ export interface QuickMode {
 
 /** Without an attribute a lifetime is eight hours (RFC 2407 §4.5). */
 const DEFAULT_SECONDS = 28_800;
-/** Waits of retransmission that a replaced or needless Child SA has until we delete what its peer should have. */
+/** Waits of retransmission that a replaced Child SA has until we delete what its peer should have. */
 const DELETE_AFTER_TIMEOUTS = 5;
+/** The same for two of the same kind: longer, for the peer may take the first for one that the second has replaced. */
+const TWINS_AFTER_TIMEOUTS = 10;
 
 /** What we say of the end of a child's SAs; a kilobyte is 1,024 bytes. */
 export function phase2Life({ lifeTimeMs, bytes }: ChildConfig): Lifetime {
@@ -140,10 +142,10 @@ export function childUp(child: ChildSa, replaces: ChildSa | undefined): void {
     replaces.later(wait, () => replaces.ike.deleteChild(replaces, undefined));
   }
   child.established(first ? replaces : undefined);
-  child.later(DELETE_AFTER_TIMEOUTS * timeoutMs, () => endTwins(child));
+  child.later(TWINS_AFTER_TIMEOUTS * timeoutMs, () => endTwins(child));
 }
 
-/** Both sides made the same at once, and the maker of the one with the lowest nonce has not ended it. */
+/** Both sides made the same at once: the one with the lowest nonce goes, which both know alike. */
 function endTwins(child: ChildSa): void {
   for (const other of [...child.ike.children]) {
     const twin = other !== child && other.config === child.config && other.state === 'established';

@@ -44,6 +44,8 @@ export class Turns {
   /** A message of the peer is accepted: it is our turn. */
   accepted(datagram: Datagram): void {
     this.#received = new Uint8Array(datagram.data);
+    // What we sent before is no answer to this: without one its repetitions are dropped, or two ends would repeat themselves for ever.
+    this.#sent = undefined;
     this.#retransmitter?.stop();
   }
 
