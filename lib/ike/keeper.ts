@@ -236,18 +236,16 @@ export class ConnectionKeeper {
   failed(report: FailureReport): void {
     if (report.role !== 'initiator') return;
     this.#lastFailure = report;
-    const { child } = report;
+    const { child, exchange, code } = report;
     if (child === undefined || this.#usable() === undefined) {
-      if (report.exchange === 'CREATE_CHILD_SA' || report.code === 'limit')
-        this.#tellRekeying(failure(report));
+      if (exchange === 'CREATE_CHILD_SA' || code === 'limit') this.#tellRekeying(failure(report));
       return;
     }
     this.#making.delete(child);
     this.#calledOff.delete(child);
     this.#rekeyingChild.tell(child, failure(report));
-    if (report.code === 'rekey-refused' && report.notify === notifyName(Notify.NO_ADDITIONAL_SAS)) {
-      return this.#beginAnew();
-    }
+    const full = notifyName(Notify.NO_ADDITIONAL_SAS);
+    if (code === 'rekey-refused' && report.notify === full) return this.#beginAnew();
     this.#attemptFailed(this.#asked.has(child) ? [child] : []);
   }
 

@@ -27,6 +27,7 @@ import type { V1IkeSa } from './ike-sa.ts';
 import { hash1 } from './keys.ts';
 import { cookiesOf, initialContact, notifyOf } from './phase1-up.ts';
 import { v1ProtocolOf } from './phase2-offer.ts';
+import { ownerOf } from './quick.ts';
 import { emitV1Trace } from './trace.ts';
 
 /** How far ahead of the last one a R-U-THERE's number may be: as many as may have been lost. */
@@ -149,8 +150,8 @@ function endedByPeer(ike: V1IkeSa): void {
 
 /** The Child SA that the peer receives on; those of a phase 1 that was renewed are its successor's. */
 function childOf(ike: V1IkeSa, spi: number, protocol: number): ChildSa | undefined {
-  for (const owner of [ike, ike.successor])
-    for (const child of owner?.children ?? [])
+  for (const owner of new Set([ike, ownerOf(ike)]))
+    for (const child of owner.children)
       if (child.spiOut === spi && v1ProtocolOf(child.config) === protocol) return child;
   return undefined;
 }

@@ -349,7 +349,7 @@ export class QuickInitiator implements QuickMode {
       return;
     }
     const { replaces } = this.#options;
-    const { successor } = this.#ike;
+    const owner = ownerOf(this.#ike);
     this.#abandon(true);
     if (replaces !== undefined) {
       replaces.rekeyWaits = false;
@@ -357,9 +357,9 @@ export class QuickInitiator implements QuickMode {
     }
     this.#over();
     // What was begun under a phase 1 that has gone is still wanted under the one in its place.
-    if (successor?.alive !== true) return;
-    if (replaces === undefined) successor.makeChild(this.#config, this.#options);
-    else successor.rekeyChild(replaces, this.#options.settled);
+    if (owner === this.#ike || !owner.alive) return;
+    if (replaces === undefined) owner.makeChild(this.#config, this.#options);
+    else owner.rekeyChild(replaces, this.#options.settled);
   }
 
   #abandon(release: boolean): void {

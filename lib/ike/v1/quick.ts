@@ -126,7 +126,9 @@ export function phase2Keys(
 
 /** The IKE SA that a new Child SA belongs to: the one that stands in place of `ike`, if any does. */
 export function ownerOf(ike: V1IkeSa): V1IkeSa {
-  return ike.successor ?? ike;
+  let owner = ike;
+  while (owner.successor !== undefined) owner = owner.successor;
+  return owner;
 }
 
 /** A new Child SA is up on our side: says what it replaces, and sees to the end of that. */
