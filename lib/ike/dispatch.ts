@@ -19,18 +19,20 @@ const MOST_ERRORS_PER_SECOND = 10;
 /** Hands received datagrams on. Whatever arrives, nothing is thrown. */
 export class Dispatcher {
   readonly #host: Host;
+  readonly #hasVersion1: boolean;
   #errorsSince = 0;
   #errors = 0;
 
   constructor(host: Host) {
     this.#host = host;
+    this.#hasVersion1 = Object.values(host.config.connections).some(({ version }) => version !== 2);
   }
 
   receive(datagram: Datagram): void {
     const host = this.#host;
     const header = decodeHeader(datagram.data);
     if (!header.ok) return host.count('malformed');
-    if (header.value.majorVersion === 1) return receiveV1(host, datagram, () => this.#mayAnswer());
+    if (header.value.majorVersion === 1) return this.#version1(datagram);
     if (header.value.majorVersion !== 2) return this.#otherVersion(datagram, header.value);
     const message = decodeMessage(datagram.data);
     if (!message.ok) return host.count('malformed');
@@ -71,6 +73,12 @@ export class Dispatcher {
     if (!this.#mayAnswer()) return;
     const data = Uint8Array.of(critical);
     answerInClear(host, datagram, message, [makeNotify(Notify.UNSUPPORTED_CRITICAL_PAYLOAD, data)]);
+  }
+
+  /** Where no connection has asked for IKEv1 it is as if it were not there. */
+  #version1(datagram: Datagram): void {
+    if (!this.#hasVersion1) return this.#host.count('ikev1');
+    receiveV1(this.#host, datagram, () => this.#mayAnswer());
   }
 
   /** RFC 7296 §2.5: a higher version is told that 2 is ours. */
