@@ -19,6 +19,7 @@ import type {
   IkeSaInfo,
   KeyLogEntry,
   MessageTrace,
+  Warning,
 } from './ike/events.ts';
 import type { FailureReport } from './ike/failure.ts';
 import { IkeEndpoint } from './ike/ike-endpoint.ts';
@@ -52,6 +53,8 @@ export interface GatewayEvents {
   /** Either kind of SA was replaced by a new one. */
   rekeyed: [sa: IkeSaInfo | Child, old: IkeSaInfo | ChildSaInfo];
   failed: [report: FailureReport];
+  /** Something weak was used because the configuration allows it. */
+  warning: [warning: Warning];
   /** One IKE message, sent or received. */
   message: [message: MessageTrace];
   /** SECRET key material, with `keyLog: true` only. */
@@ -267,6 +270,8 @@ export class Gateway extends EventEmitter<GatewayEvents> {
       }
       case 'failed':
         return this.#later('failed', event.report);
+      case 'warning':
+        return this.#later('warning', event.warning);
       case 'message':
         return this.#later('message', event.message);
       case 'keys':

@@ -2,6 +2,13 @@
 // Whatever goes wrong in a handler is logged as a bug of ours and ends there: nothing of it reaches the event loop.
 
 import { randomFillSync } from 'node:crypto';
+import {
+  type SignJob,
+  type SignOutcome,
+  type VerifyJob,
+  type VerifyOutcome,
+  verifyPeer,
+} from './auth/peer.ts';
 import type { Crypto, KeyExchangeJob, KeyExchangeOutcome } from './crypto/provider.ts';
 import type { Result } from './errors.ts';
 import { fail, ok } from './errors.ts';
@@ -13,6 +20,9 @@ import type { Transport } from './net/transport.ts';
 
 /** Node's timers take 31 bits of milliseconds and fire at once beyond. */
 const LONGEST_TIMER_MS = 0x7fffffff;
+
+/** A KMS may be slow; the peer waits for the whole of its retransmissions, about a minute. */
+const SIGN_LIMIT_MS = 20_000;
 
 /** What a {@link NodeRuntime} is made of. */
 export interface RuntimeParts {
@@ -78,6 +88,51 @@ export class NodeRuntime implements Runtime {
 
   keyExchange(job: KeyExchangeJob, done: (outcome: KeyExchangeOutcome) => void): void {
     this.#parts.keyExchange(job, (outcome) => this.guard('key-exchange', () => done(outcome)));
+  }
+
+  wallClockMs(): number {
+    return Date.now();
+  }
+
+  sign({ key, scheme, data }: SignJob, done: (outcome: SignOutcome) => void): void {
+    let over = false;
+    const end = (outcome: SignOutcome): void => {
+      if (over) return;
+      over = true;
+      timer.cancel();
+      this.guard('sign', () => done(outcome));
+    };
+    const timer = this.setTimer(SIGN_LIMIT_MS, () =>
+      end(fail('signing', `no signature came within ${SIGN_LIMIT_MS / 1000} s`)),
+    );
+    // Begun in a turn of its own: a callback of the program runs in it, and may throw at once.
+    setImmediate(() => {
+      if (this.#over) return;
+      Promise.resolve()
+        .then(() => key.sign(scheme, data))
+        .then(
+          (signature) => end(ok(signature)),
+          (error: unknown) => end(fail('signing', error instanceof Error ? error.message : String(error))),
+        );
+    });
+  }
+
+  verifyPeer(job: VerifyJob, done: (outcome: VerifyOutcome) => void): void {
+    setImmediate(() => {
+      if (this.#over) return;
+      verifyPeer(job).then(
+        (outcome) => this.guard('verify-peer', () => done(outcome)),
+        (error: unknown) => {
+          this.log.error('internal-error', { what: 'verify-peer', error });
+          const refused = {
+            code: 'unavailable',
+            message: 'the certificates could not be checked',
+            advice: 'see the log',
+          } as const;
+          this.guard('verify-peer', () => done({ ok: false, error: refused }));
+        },
+      );
+    });
   }
 
   emit(event: IkeEvent): void {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The RFCs that ike-native says it holds to. */
-const CLAIMED = [3602, 3948, 4106, 4301, 4303, 4868, 5282, 5903, 7296, 8031];
+const CLAIMED = [3602, 3948, 4106, 4301, 4303, 4754, 4868, 5282, 5903, 7296, 7427, 8031, 8420];
 const TARGET = fileURLToPath(new URL('../test/conformance/', import.meta.url));
 
 const HEADING = /^(?:Appendix ([A-Z])[.:]?|(\d+(?:\.\d+)*|[A-Z](?:\.\d+)+)\.?) {1,4}(\S.*)$/;

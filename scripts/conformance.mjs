@@ -4,7 +4,7 @@
 //   RFC 7296 §2.8.1: ...      RFC 5282 §5.1, RFC 7296 §3.14: ...      RFC 7296 §2.5 §3.2: ...      RFC 7296 Appendix C: ...
 //
 // A citation stands for that very section, not for those above or below it. Names are read from the sources: every string of
-// test/**/*.test.ts that begins like this counts, so that tables of cases are seen too.
+// test/**/*.test.ts and test/**/*.test.cc that begins like this counts, so that tables of cases are seen too.
 //
 //   node scripts/conformance.mjs [--gaps] [--json] [--root DIR]     exit code 1: a citation names a section that is not there
 
@@ -61,7 +61,7 @@ function readCitations(folder, root) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return readCitations(path, root);
-    if (!entry.name.endsWith('.test.ts')) return [];
+    if (!/\.test\.(ts|cc)$/.test(entry.name)) return [];
     const file = relative(root, path);
     return [...readFileSync(path, 'utf8').matchAll(NAME)].flatMap(([, , name]) =>
       sectionsOf(name).map((citation) => ({ ...citation, name, file })),

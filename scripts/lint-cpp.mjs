@@ -1,4 +1,5 @@
-// The C++ half of `npm run lint`: every file of addon/ is as clang-format writes it, and says in its first line what lives in it.
+// The C++ half of `npm run lint`: every file of addon/ and of the tests is as clang-format writes it, and says in its first line what
+// lives in it.
 // Another version of clang-format may write differently, so Debian 12's (14) is asked for by that name first.
 
 import { spawnSync } from 'node:child_process';
@@ -9,12 +10,12 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const MAX_LINES = 400;
 
-const files = readdirSync(join(root, 'addon'), { recursive: true })
+const files = ['addon', 'test']
+  .flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)))
   .filter((name) => /\.(cc|h)$/.test(name))
-  .map((name) => join('addon', name))
   .sort();
 if (files.length === 0) {
-  console.error('lint-cpp: no file in addon/');
+  console.error('lint-cpp: no file in addon/ or test/');
   process.exit(1);
 }
 

@@ -14,6 +14,7 @@ const PEERS = [
   'libstrongswan-extra-plugins',
   'libstrongswan-standard-plugins',
   'openiked',
+  'openssl',
   'tshark',
   'tcpdump',
   'iperf3',
@@ -21,6 +22,8 @@ const PEERS = [
   'iproute2',
   'iputils-ping',
   'clang-format-14',
+  'user-mode-linux',
+  'kmod',
 ];
 
 const POLICY = '/usr/sbin/policy-rc.d';

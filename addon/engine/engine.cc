@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <string_view>
 #include <unordered_set>
 
 namespace ike {
@@ -21,6 +22,13 @@ struct Registry {
   std::mutex mutex;
   std::unordered_set<Engine*> engines;
 };
+
+/** What the kernel dropped because the workers did not come to read it. */
+std::uint64_t overflowsOf(int fd) noexcept {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> values{};
+  socklen_t length = sizeof values;
+  return ::getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values.data(), &length) == 0 ? values[SK_MEMINFO_DROPS] : 0;
+}
 
 Registry& registry() {
   static Registry* const instance = new Registry;
@@ -74,7 +82,32 @@ Status Engine::openTunnel(const EngineConfig& config) {
 
 Status Engine::openSockets(const EngineConfig& config) {
   if (Status status = openPort(config.addresses, config.port, false, port_)) return status;
-  return openPort(config.addresses, config.nattPort, true, nattPort_);
+  if (Status status = openPort(config.addresses, config.nattPort, true, nattPort_)) return status;
+  return openRawSockets();
+}
+
+/** Where UDP is heard there is ESP and AH by itself too, if the process may. */
+Status Engine::openRawSockets() {
+  for (const BoundSocket& bound : sockets_) {
+    if (!bound.natt) continue;
+    for (const std::uint8_t protocol : {kProtocolEsp, kProtocolAh}) {
+      Outcome<RawSocket> socket = RawSocket::open(bound.socket.local().address, protocol, mark_);
+      if (socket.ok()) {
+        raw_.push_back(std::move(socket.value()));
+        continue;
+      }
+      if (std::string_view(socket.failure().code) != "ERR_IKE_PRIVILEGE") return std::move(socket.failure());
+      udpOnly_ = std::move(socket.failure().message);
+      raw_.clear();
+      return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+void Engine::closeRawSockets() noexcept {
+  for (const RawSocket& socket : raw_) overflows_ += overflowsOf(socket.fd());
+  raw_.clear();
 }
 
 Status Engine::openPort(std::span<const Address> addresses, std::uint16_t wanted, bool natt,
@@ -115,13 +148,14 @@ Status Engine::openPort(std::span<const Address> addresses, std::uint16_t wanted
 }
 
 Status Engine::startWorkers() {
+  const Sockets sockets{sockets_, raw_};
   for (std::size_t i = 0; tun_ && i < workers_; i++) {
-    auto worker = OutboundWorker::start(i, shared_, *tun_, sockets_, busyPollNs_);
+    auto worker = OutboundWorker::start(i, shared_, *tun_, sockets, busyPollNs_);
     if (!worker.ok()) return std::move(worker.failure());
     out_.push_back(std::move(worker.value()));
   }
   for (std::size_t i = 0; !sockets_.empty() && i < workers_; i++) {
-    auto worker = InboundWorker::start(i, shared_, tun_ ? &*tun_ : nullptr, sockets_, offloads_, busyPollNs_);
+    auto worker = InboundWorker::start(i, shared_, tun_ ? &*tun_ : nullptr, sockets, offloads_, busyPollNs_);
     if (!worker.ok()) return std::move(worker.failure());
     in_.push_back(std::move(worker.value()));
   }
@@ -140,6 +174,8 @@ void Engine::closeTunnel() {
   shared_.in.with([](InboundCore& core) { core.clear(); });
   routes_.reset();
   tun_.reset();
+  // Nobody is left for what has no UDP around it.
+  closeRawSockets();
   // Without a thread IKE is deaf, which is what the caller would see of a peer that is gone.
   if (socketsOpen()) startWorkers();
 }
@@ -149,6 +185,7 @@ void Engine::closeSockets() {
   stopWorkers();
   overflows_ += socketOverflows();
   sockets_.clear();
+  raw_.clear();
   if (tunnelOpen()) startWorkers();
 }
 
@@ -162,7 +199,8 @@ void Engine::sendIke(const IkeDatagram& datagram) {
   const bool keepalive = datagram.data.size() == 1 && datagram.data[0] == 0xff;
   std::vector<std::uint8_t> bytes(datagram.natt && !keepalive ? 4 : 0, 0);
   bytes.insert(bytes.end(), datagram.data.begin(), datagram.data.end());
-  UdpDatagram outgoing{bytes, datagram.remote, datagram.local.address};
+  UdpDatagram outgoing{
+      .data = bytes, .remote = datagram.remote, .local = datagram.local.address, .mayFragment = true};
   bound->socket.send(sendBatch_, std::span(&outgoing, 1), 0);
   if (outgoing.error != 0) shared_.outside.count(Drop::ikeSend);
 }
@@ -193,10 +231,13 @@ Status Engine::addSa(SaSpec spec) {
   if (shared_.out.with([id](OutboundCore& core) { return core.hasSa(id); }) ||
       shared_.in.with([id](InboundCore& core) { return core.hasSa(id); }))
     return Failure{"ERR_IKE_EXISTS", "there is an SA with id " + std::to_string(id) + " already"};
+  if (!spec.udpEncapsulation && raw_.empty())
+    return Failure{"ERR_IKE_UNSUPPORTED",
+                   "the engine carries ESP in UDP only" + (udpOnly_.empty() ? "" : ": " + udpOnly_)};
   if (spec.inbound && shared_.in.with([spi](InboundCore& core) { return core.hasSpi(spi); }))
     return Failure{"ERR_IKE_EXISTS", "there is an inbound SA with this SPI already"};
   // Key schedules take their time, and packets need not wait for it.
-  std::unique_ptr<Suite> suite = Suite::create(spec.keys, !spec.inbound);
+  std::unique_ptr<Suite> suite = createSuite(spec);
   if (suite == nullptr)
     return Failure{"ERR_IKE_ALGORITHM", "the engine has no such algorithms, or a key has the wrong length"};
   // Their schedules are in the suite now.
@@ -271,15 +312,10 @@ Stats Engine::stats() {
   return stats;
 }
 
-/** What the kernel dropped because the workers did not come to read it. */
 std::uint64_t Engine::socketOverflows() const noexcept {
   std::uint64_t sum = 0;
-  for (const BoundSocket& bound : sockets_) {
-    std::array<std::uint32_t, SK_MEMINFO_VARS> values{};
-    socklen_t length = sizeof values;
-    if (::getsockopt(bound.socket.fd(), SOL_SOCKET, SO_MEMINFO, values.data(), &length) == 0)
-      sum += values[SK_MEMINFO_DROPS];
-  }
+  for (const BoundSocket& bound : sockets_) sum += overflowsOf(bound.socket.fd());
+  for (const RawSocket& socket : raw_) sum += overflowsOf(socket.fd());
   return sum;
 }
 

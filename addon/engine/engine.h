@@ -16,6 +16,7 @@
 #include "engine/outbound-worker.h"
 #include "engine/shared.h"
 #include "net/outcome.h"
+#include "net/raw-socket.h"
 #include "net/routes.h"
 #include "net/tun.h"
 #include "net/udp-socket.h"
@@ -48,6 +49,8 @@ class Engine {
 
   std::uint16_t port() const noexcept { return port_; }
   std::uint16_t nattPort() const noexcept { return nattPort_; }
+  /** Why ESP goes in UDP only, and AH not at all; none: it need not. */
+  const std::string& udpOnly() const noexcept { return udpOnly_; }
   /** Why addresses were left out that the host has no support for. */
   const std::vector<std::string>& warnings() const noexcept { return warnings_; }
 
@@ -82,6 +85,8 @@ class Engine {
 
   Status openSockets(const EngineConfig& config);
   Status openPort(std::span<const Address> addresses, std::uint16_t wanted, bool natt, std::uint16_t& bound);
+  Status openRawSockets();
+  void closeRawSockets() noexcept;
   Status openTunnel(const EngineConfig& config);
   Status startWorkers();
   void stopWorkers() noexcept;
@@ -95,7 +100,9 @@ class Engine {
   std::uint16_t nattPort_ = 0;
   std::vector<std::string> warnings_;
   Shared shared_;
+  std::string udpOnly_;
   std::vector<BoundSocket> sockets_;
+  std::vector<RawSocket> raw_;
   std::optional<Tun> tun_;
   std::optional<RouteTable> routes_;
   std::vector<std::unique_ptr<OutboundWorker>> out_;

@@ -3,7 +3,9 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
 #include "engine/limits.h"
 
@@ -13,6 +15,11 @@ namespace {
 constexpr std::uint32_t kFirstSpi = 256;
 /** How many packets ahead the keys of an SA are fetched. */
 constexpr std::size_t kAhead = 3;
+
+/** Of a packet as long as a header of ESP. */
+std::uint32_t spiOf(const Packet& packet) noexcept {
+  return load32(packet.bytes().data() + (packet.ah ? 4 : 0));
+}
 
 }  // namespace
 
@@ -95,19 +102,32 @@ void InboundCore::tick(std::int64_t nowNs) noexcept {
   }
 }
 
-bool InboundCore::keep(std::uint32_t spi, Packet& packet, std::int64_t nowNs) {
+InboundSa* InboundCore::findBySpi(std::uint32_t spi) const noexcept {
+  const auto place = bySpi_.find(spi);
+  return place == bySpi_.end() ? nullptr : place->second.get();
+}
+
+void InboundCore::refuse(Packet& packet, Drop cause) noexcept {
+  packet.drop = cause;
+  count(cause);
+}
+
+void InboundCore::keep(std::uint32_t spi, Packet& packet, std::int64_t nowNs) {
   const auto place = reserved_.find(spi);
-  if (place == reserved_.end()) return false;
+  if (place == reserved_.end()) return refuse(packet, Drop::unknownSpi);
   // Never `none`: there is nothing for the caller to go on with.
   packet.drop = Drop::noSa;
-  if (place->second >= kMaxEarlyOfSpi || early_.size() >= kMaxEarly) {
-    count(Drop::heldOverflow);
-    return true;
-  }
+  if (place->second >= kMaxEarlyOfSpi || early_.size() >= kMaxEarly) return count(Drop::heldOverflow);
   place->second++;
-  const std::span<const std::uint8_t> bytes = packet.bytes();
-  early_.push_back({spi, nowNs, packet.remote, {bytes.begin(), bytes.end()}});
-  return true;
+  const auto whole =
+      packet.slot.subspan(packet.offset - packet.outerBytes, packet.outerBytes + packet.lengthBytes);
+  const std::size_t before = std::max(kIpv6HeaderBytes, packet.outerBytes);
+  std::vector<std::uint8_t> bytes(before + packet.lengthBytes);
+  std::copy(whole.begin(), whole.end(), bytes.end() - static_cast<std::ptrdiff_t>(whole.size()));
+  Early& early = early_.emplace_back(Early{spi, nowNs, packet, std::move(bytes)});
+  early.packet.offset = before;
+  early.packet.drop = Drop::none;
+  early.packet.spare = nullptr;
 }
 
 void InboundCore::begin(std::span<Packet> packets, InboundWork& work) {
@@ -119,13 +139,7 @@ void InboundCore::begin(std::span<Packet> packets, InboundWork& work) {
   std::array<InboundSa*, kBatch> sas;
   prefetch(packets, sas);
   const auto flush = [&] {
-    if (runLength == 0) return;
-    const std::span<Packet*> packetsOfRun = std::span(run).first(runLength);
-    InboundWork::Part& part = work.parts_[work.partCount_++];
-    part.sa = runSa->shared_from_this();
-    part.sa->begin(packetsOfRun, part.run);
-    for (const Packet* const packet : packetsOfRun)
-      if (packet->drop != Drop::none) count(packet->drop);
+    if (runLength > 0) beginRun(*runSa, std::span(run).first(runLength), work);
     runLength = 0;
   };
   for (std::size_t i = 0; i < packets.size(); i++) {
@@ -133,12 +147,10 @@ void InboundCore::begin(std::span<Packet> packets, InboundWork& work) {
     if (i + kAhead < packets.size() && sas[i + kAhead] != nullptr && sas[i + kAhead] != runSa)
       sas[i + kAhead]->prefetchKeys();
     if (packet.lengthBytes < kEspHeaderBytes) {
-      packet.drop = Drop::malformed;
-      count(packet.drop);
+      refuse(packet, Drop::malformed);
       continue;
     }
-    const std::uint32_t spi = load32(packet.bytes().data());
-    if (runLength == 0 || runSa->spi() != spi) {
+    if (runLength == 0 || runSa->spi() != spiOf(packet)) {
       flush();
       if (sas[i] == nullptr) {
         work.strangers_[work.strangerCount_++] = &packet;
@@ -146,26 +158,73 @@ void InboundCore::begin(std::span<Packet> packets, InboundWork& work) {
       }
       runSa = sas[i];
     }
-    run[runLength++] = &packet;
+    if (runSa->carries(packet))
+      run[runLength++] = &packet;
+    else
+      refuse(packet, Drop::unknownSpi);
   }
   flush();
   work.begun_ = Tally::of(stats_) - before;
 }
 
+void InboundCore::beginRun(InboundSa& sa, std::span<Packet*> run, InboundWork& work) noexcept {
+  InboundWork::Part& part = work.parts_[work.partCount_++];
+  part.sa = sa.shared_from_this();
+  sa.begin(run, part.run);
+  for (const Packet* const packet : run)
+    if (packet->drop != Drop::none) count(packet->drop);
+}
+
 Tally InboundCore::finish(InboundWork& work, std::int64_t nowNs) {
   const Tally before = Tally::of(stats_);
-  for (InboundWork::Part& part : work.used()) finishRun(*part.sa, part.run, nowNs);
+  const std::span<InboundWork::Part> parts = work.open();
+  work.finished_ = work.partCount_;
+  for (InboundWork::Part& part : parts) finishRun(*part.sa, part.run, nowNs);
   // Only now, in their order: their SA may have come while they waited for their turn.
-  for (Packet* const packet : std::span(work.strangers_).first(work.strangerCount_)) {
-    const std::uint32_t spi = load32(packet->bytes().data());
-    if (bySpi_.contains(spi)) {
-      openStranger(*packet, nowNs);
-    } else if (!keep(spi, *packet, nowNs)) {
-      packet->drop = Drop::unknownSpi;
-      count(packet->drop);
+  for (Packet* const packet : std::span(work.strangers_).first(work.strangerCount_))
+    openStranger(*packet, nowNs);
+  work.strangerCount_ = 0;
+  beginInside(parts, work, nowNs);
+  return std::exchange(work.begun_, {}) + (Tally::of(stats_) - before);
+}
+
+/** What AH left with ESP in it. ESP never leaves ESP, so that it comes to this once. */
+void InboundCore::beginInside(std::span<InboundWork::Part> parts, InboundWork& work, std::int64_t nowNs) {
+  std::array<Packet*, kBatch> run;
+  std::size_t runLength = 0;
+  InboundSa* runSa = nullptr;
+  const auto flush = [&] {
+    if (runLength > 0) beginRun(*runSa, std::span(run).first(runLength), work);
+    runLength = 0;
+  };
+  for (InboundWork::Part& part : parts) {
+    if (part.sa->protocol() != Protocol::ah) continue;
+    for (Packet* const packet : std::span(part.run.packets).first(part.run.count)) {
+      if (packet->drop != Drop::none || packet->viaSaId == 0) continue;
+      InboundSa* const sa = findOrKeep(*packet, nowNs);
+      if (sa == nullptr) continue;
+      if (sa != runSa) flush();
+      runSa = sa;
+      run[runLength++] = packet;
     }
   }
-  return work.begun_ + (Tally::of(stats_) - before);
+  flush();
+}
+
+/** Null: kept or dropped. */
+InboundSa* InboundCore::findOrKeep(Packet& packet, std::int64_t nowNs) {
+  if (packet.lengthBytes < kEspHeaderBytes) {
+    refuse(packet, Drop::malformed);
+    return nullptr;
+  }
+  const std::uint32_t spi = spiOf(packet);
+  InboundSa* const sa = findBySpi(spi);
+  if (sa != nullptr && sa->carries(packet)) return sa;
+  if (sa == nullptr)
+    keep(spi, packet, nowNs);
+  else
+    refuse(packet, Drop::unknownSpi);
+  return nullptr;
 }
 
 /** The SA of each packet, or null; before any of them is looked at, so that the memory of many is on its way
@@ -176,10 +235,9 @@ void InboundCore::prefetch(std::span<const Packet> packets, std::span<InboundSa*
   for (std::size_t i = 0; i < packets.size(); i++) {
     sas[i] = nullptr;
     if (packets[i].lengthBytes < kEspHeaderBytes) continue;
-    const std::uint32_t spi = load32(packets[i].bytes().data());
+    const std::uint32_t spi = spiOf(packets[i]);
     if (last == nullptr || spi != lastSpi) {
-      const auto place = bySpi_.find(spi);
-      last = place == bySpi_.end() ? nullptr : place->second.get();
+      last = findBySpi(spi);
       lastSpi = spi;
       if (last != nullptr) last->prefetch();
     }
@@ -190,28 +248,49 @@ void InboundCore::prefetch(std::span<const Packet> packets, std::span<InboundSa*
 void InboundCore::finishRun(InboundSa& sa, InboundSa::Run& run, std::int64_t nowNs) noexcept {
   const SaCounters before = sa.counters();
   sa.finish(run, nowNs);
-  stats_.packets += sa.counters().packets - before.packets;
-  stats_.bytes += sa.counters().bytes - before.bytes;
+  if (sa.protocol() == Protocol::ah) {
+    countAh(run);
+  } else {
+    stats_.packets += sa.counters().packets - before.packets;
+    stats_.bytes += sa.counters().bytes - before.bytes;
+  }
   for (const Packet* const packet : std::span(run.packets).first(run.count))
     if (packet->drop != Drop::none) count(packet->drop);
-  Event event{Event::Type::mapping, sa.id()};
-  if (sa.takeMapping(event.remote) && !mailbox_.post(event)) sa.restoreMapping();
+  tellEvents(sa);
 }
 
-/** One by itself, all three steps under the lock: rare, and bounded by what is kept. */
-void InboundCore::openStranger(Packet& packet, std::int64_t nowNs) {
-  const auto place = bySpi_.find(load32(packet.bytes().data()));
-  if (place == bySpi_.end()) {
-    packet.drop = Drop::unknownSpi;
-    count(packet.drop);
-    return;
+/** What still has ESP in it counts when that is opened. */
+void InboundCore::countAh(const InboundSa::Run& run) noexcept {
+  for (const Packet* const packet : std::span(run.packets).first(run.count)) {
+    if (packet->drop != Drop::none || packet->viaSaId != 0) continue;
+    stats_.packets++;
+    stats_.bytes += packet->lengthBytes;
   }
-  Packet* one = &packet;
-  InboundSa::Run run;
-  place->second->begin(std::span(&one, 1), run);
-  if (packet.drop != Drop::none) count(packet.drop);
-  place->second->decrypt(run);
-  finishRun(*place->second, run, nowNs);
+}
+
+void InboundCore::tellEvents(InboundSa& sa) noexcept {
+  Event mapping{Event::Type::mapping, sa.id()};
+  if (sa.takeMapping(mapping.remote) && !mailbox_.post(mapping)) sa.restoreMapping();
+  const Expiry expiry = sa.takeExpiry();
+  if (expiry == Expiry::none) return;
+  Event event{Event::Type::expire, sa.id()};
+  event.hard = expiry == Expiry::hard;
+  if (!mailbox_.post(event)) sa.restoreExpiry(expiry);
+}
+
+/** One by itself, all steps under the lock: rare, and bounded by what is kept. */
+void InboundCore::openStranger(Packet& packet, std::int64_t nowNs) {
+  // A second time for ESP that comes out of AH.
+  do {
+    InboundSa* const sa = findOrKeep(packet, nowNs);
+    if (sa == nullptr) return;
+    Packet* one = &packet;
+    InboundSa::Run run;
+    sa->begin(std::span(&one, 1), run);
+    if (packet.drop != Drop::none) count(packet.drop);
+    sa->decrypt(run);
+    finishRun(*sa, run, nowNs);
+  } while (packet.drop == Drop::none && packet.viaSaId != 0);
 }
 
 std::size_t InboundCore::released(std::span<Packet> packets, std::int64_t nowNs) {
@@ -222,8 +301,8 @@ std::size_t InboundCore::released(std::span<Packet> packets, std::int64_t nowNs)
     arriving_.push_back(std::move(released_.front()));
     released_.pop_front();
     Early& early = arriving_.back();
-    packets[used] = Packet(early.bytes, 0, early.bytes.size());
-    packets[used].remote = early.remote;
+    packets[used] = early.packet;
+    packets[used].slot = early.bytes;
     openStranger(packets[used++], nowNs);
   }
   return used;

@@ -2,7 +2,8 @@
 // packets that came for those too early. JavaScript's commands change it, the inbound workers send batches
 // through. Not safe for threads by itself: `Guarded` holds the lock. A batch is in it twice: `begin` finds
 // SAs and looks at numbers, then the worker decrypts without the lock, then `finish` takes numbers and
-// counts, for one batch after the other in the order in which they were received.
+// counts, for one batch after the other in the order in which they were received. Where AH had ESP in it the
+// batch is not done then: it is decrypted and finished once more.
 #pragma once
 
 #include <array>
@@ -26,16 +27,18 @@ namespace ike {
  * meanwhile, so that one that is deleted ends, with its keys, when the last batch with it does. */
 class InboundWork {
  public:
-  InboundWork() : parts_(kBatch) {}
+  InboundWork() : parts_(2 * kBatch) {}
 
   /** Touches nothing that others do. */
   void decrypt() noexcept {
-    for (Part& part : used()) part.sa->decrypt(part.run);
+    for (Part& part : open()) part.sa->decrypt(part.run);
   }
+  /** After `finish`: whether there is ESP that came out of AH, to be decrypted and finished. */
+  bool unfinished() const noexcept { return finished_ < partCount_; }
   /** The batch needs its SAs no more. Outside of the lock. */
   void done() noexcept {
-    for (Part& part : used()) part.sa.reset();
-    partCount_ = 0;
+    for (Part& part : std::span(parts_).first(partCount_)) part.sa.reset();
+    partCount_ = finished_ = 0;
   }
 
  private:
@@ -45,10 +48,12 @@ class InboundWork {
     InboundSa::Run run;
   };
 
-  std::span<Part> used() noexcept { return std::span(parts_).first(partCount_); }
+  std::span<Part> open() noexcept { return std::span(parts_).subspan(finished_, partCount_ - finished_); }
 
   std::vector<Part> parts_;
   std::size_t partCount_ = 0;
+  /** Of the parts, how many. */
+  std::size_t finished_ = 0;
   /** Without an SA when they came. */
   std::array<Packet*, kBatch> strangers_;
   std::size_t strangerCount_ = 0;
@@ -73,10 +78,10 @@ class InboundCore {
 
   const DirectionStats& stats() const noexcept { return stats_; }
 
-  /** Finds the SAs of ESP packets; at most `kBatch`. */
+  /** Finds the SAs of ESP and AH packets; at most `kBatch`. */
   void begin(std::span<Packet> packets, InboundWork& work);
-  /** After `decrypt`: they become inner packets, or are kept for an SA to come, or dropped. Early packets
-   * that were released go before. */
+  /** After `decrypt`: they become inner packets, or are kept for an SA to come, or dropped, or the work is
+   * unfinished. Early packets that were released go before. */
   Tally finish(InboundWork& work, std::int64_t nowNs);
   /** Early packets whose SA has come, opened, in order; how many. Their memory stays until the next call. In
    * the order of batches too. */
@@ -89,16 +94,25 @@ class InboundCore {
   struct Early {
     std::uint32_t spi;
     std::int64_t sinceNs;
-    Endpoint remote;
+    /** As it came; its slot is `bytes`. */
+    Packet packet;
+    /** With its outer header, and room for one that is made. */
     std::vector<std::uint8_t> bytes;
   };
 
   InboundSa* find(std::uint32_t id) const noexcept;
+  InboundSa* findBySpi(std::uint32_t spi) const noexcept;
   void count(Drop drop) noexcept { stats_.count(drop); }
-  /** False: no SA is to come of that SPI. */
-  bool keep(std::uint32_t spi, Packet& packet, std::int64_t nowNs);
+  void refuse(Packet& packet, Drop cause) noexcept;
+  void beginRun(InboundSa& sa, std::span<Packet*> run, InboundWork& work) noexcept;
+  void beginInside(std::span<InboundWork::Part> parts, InboundWork& work, std::int64_t nowNs);
+  /** Keeps it for an SA to come, or drops it: none is to come of that SPI. */
+  void keep(std::uint32_t spi, Packet& packet, std::int64_t nowNs);
+  InboundSa* findOrKeep(Packet& packet, std::int64_t nowNs);
   void openStranger(Packet& packet, std::int64_t nowNs);
   void finishRun(InboundSa& sa, InboundSa::Run& run, std::int64_t nowNs) noexcept;
+  void countAh(const InboundSa::Run& run) noexcept;
+  void tellEvents(InboundSa& sa) noexcept;
   void prefetch(std::span<const Packet> packets, std::span<InboundSa*> sas) const noexcept;
 
   Mailbox& mailbox_;

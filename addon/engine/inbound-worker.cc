@@ -4,7 +4,10 @@
 #include "engine/inbound-worker.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
+
+#include "net/error-queue.h"
 
 namespace ike {
 namespace {
@@ -17,6 +20,16 @@ constexpr std::size_t kReads = 16;
 constexpr std::size_t kReadBytes = 128 << 10;
 constexpr std::size_t kFewMessages = 2;
 constexpr std::uint8_t kFragmentHeader = 44;
+/** What one receive call brings of packets without UDP, as large as they usually are. */
+constexpr std::size_t kRawMessages = 32;
+
+/** What the network says of packets sent without UDP, so that the descriptor does not wake us for it again.
+ */
+void dropErrors(int fd) noexcept {
+  constexpr int kMost = 64;
+  std::array<PathError, 8> errors;
+  for (int i = 0; i < kMost && readErrorQueue(fd, errors) == errors.size(); i++) continue;
+}
 
 /** Fragments go by their addresses alone, for only the first of them has ports. */
 bool isFragment(std::span<const std::uint8_t> packet) noexcept {
@@ -52,13 +65,22 @@ const BoundSocket* socketFor(std::span<const BoundSocket> sockets, bool natt, co
   return wildcard;
 }
 
+const RawSocket* rawSocketFor(std::span<const RawSocket> sockets, const Address& local) noexcept {
+  const RawSocket* other = nullptr;
+  for (const RawSocket& socket : sockets) {
+    if (socket.local() == local) return &socket;
+    if (socket.local().family() == local.family()) other = &socket;
+  }
+  return other;
+}
+
 Outcome<std::unique_ptr<InboundWorker>> InboundWorker::start(std::size_t index, Shared& shared,
-                                                             const Tun* tun,
-                                                             std::span<const BoundSocket> sockets,
+                                                             const Tun* tun, const Sockets& sockets,
                                                              bool offloads, std::int64_t busyPollNs) {
   std::unique_ptr<InboundWorker> worker(new InboundWorker(index, shared, tun, sockets, offloads));
   std::vector<int> fds;
-  for (const BoundSocket& bound : sockets) fds.push_back(bound.socket.fd());
+  for (const BoundSocket& bound : sockets.udp) fds.push_back(bound.socket.fd());
+  for (const RawSocket& raw : sockets.raw) fds.push_back(raw.fd());
   const LoopOptions options{
       .name = "ike-in-" + std::to_string(index), .shared = !worker->alone_, .busyPollNs = busyPollNs};
   if (Status status = worker->loop_.start(options, *worker, fds)) return std::move(*status);
@@ -69,13 +91,21 @@ void InboundWorker::tick(std::int64_t nowNs) noexcept {
   if (index_ == 0) shared_.in.with([nowNs](InboundCore& core) { core.tick(nowNs); });
 }
 
-void InboundWorker::ready(std::size_t index, bool) noexcept {
-  const BoundSocket& bound = sockets_[index];
+void InboundWorker::ready(std::size_t index, bool broken) noexcept {
+  if (index < sockets_.size())
+    readUdp(sockets_[index]);
+  else
+    readRaw(raw_[index - sockets_.size()], broken);
+}
+
+void InboundWorker::readUdp(const BoundSocket& bound) noexcept {
   // A batch a read where there are others: only its first batch is worked on beside theirs.
   const std::size_t fewest = alone_ ? kFewMessages : 1;
   for (std::size_t reads = 0; reads < kReads && !loop_.stopping(); reads++) {
     const std::size_t asked = wanted_;
-    const std::size_t received = receive(bound, asked);
+    for (std::size_t i = 0; i < asked; i++) messages_[i].data = slots_.at(i);
+    const std::size_t received =
+        receive([&] { return bound.socket.receive(batch_, std::span(messages_).first(asked)); });
     if (received == 0) return;
     std::size_t totalBytes = 0;
     std::size_t datagrams = 0;
@@ -94,12 +124,13 @@ void InboundWorker::ready(std::size_t index, bool) noexcept {
 }
 
 /** What was received has its place among the reads of all threads. */
-std::size_t InboundWorker::receive(const BoundSocket& bound, std::size_t asked) noexcept {
-  for (std::size_t i = 0; i < asked; i++) messages_[i].data = slots_.at(i);
-  const std::span<UdpDatagram> room = std::span(messages_).first(asked);
-  if (alone_) return bound.socket.receive(batch_, room);
+template <typename Read>
+std::size_t InboundWorker::receive(Read&& read) noexcept {
+  // All that lay there was written.
+  spare_.clear();
+  if (alone_) return read();
   const std::lock_guard lock(shared_.reception.reading);
-  const std::size_t received = bound.socket.receive(batch_, room);
+  const std::size_t received = read();
   if (received > 0) place_ = shared_.reception.reads.take();
   return received;
 }
@@ -129,12 +160,47 @@ void InboundWorker::takeApart(const BoundSocket& bound, const UdpDatagram& messa
     } else if (bound.natt && !marked) {
       // Before it is placed: what is full and last is left for the caller, who knows that it is the last.
       if (count_ == kBatch) process(Rest::more);
-      packets_[count_].place(data, 0, data.size());
-      packets_[count_++].remote = message.remote;
+      Packet& packet = packets_[count_++];
+      packet.place(data, 0, data.size());
+      packet.remote = message.remote;
+      packet.local = message.local;
+      packet.tos = message.tos;
+      packet.outerBytes = 0;
+      packet.spare = &spare_;
     } else {
       toMailbox(bound, message, bound.natt ? data.subspan(kMarkerBytes) : data);
     }
   } while (done < message.data.size());
+}
+
+/** Packets of one protocol with their IP headers, each a batch's one. */
+void InboundWorker::readRaw(const RawSocket& raw, bool broken) noexcept {
+  if (broken) dropErrors(raw.fd());
+  for (std::size_t reads = 0; reads < kReads && !loop_.stopping(); reads++) {
+    for (std::size_t i = 0; i < kRawMessages; i++) rawMessages_[i].data = slots_.at(i);
+    const std::size_t received =
+        receive([&] { return raw.receive(rawBatch_, std::span(rawMessages_).first(kRawMessages)); });
+    if (received == 0) return;
+    for (const RawDatagram& datagram : std::span(rawMessages_).first(received))
+      takeRaw(datagram, raw.protocol());
+    process(Rest::none);
+    write();
+    if (received < kRawMessages) return;
+  }
+}
+
+void InboundWorker::takeRaw(const RawDatagram& datagram, int protocol) noexcept {
+  const std::optional<IpsecPlace> found =
+      datagram.error == 0 ? findIpsec(datagram.data) : std::optional<IpsecPlace>();
+  if (!found || found->protocol != protocol) return drop(Drop::malformed);
+  Packet& packet = packets_[count_++];
+  packet.place(datagram.data, found->outerBytes, found->lengthBytes - found->outerBytes);
+  packet.remote = {found->source, 0};
+  packet.local = found->destination;
+  packet.tos = found->tos;
+  packet.ah = found->protocol == kProtocolAh;
+  packet.outerBytes = found->outerBytes;
+  packet.spare = nullptr;
 }
 
 void InboundWorker::toMailbox(const BoundSocket& bound, const UdpDatagram& message,
@@ -174,6 +240,10 @@ void InboundWorker::process(Rest rest) noexcept {
       return true;
     }))
       openReleased();
+    while (work_.unfinished()) {
+      work_.decrypt();
+      tally = tally + shared_.in.with([&](InboundCore& core) { return core.finish(work_, steadyNs()); });
+    }
     counters_.add(tally);
     work_.done();
   }

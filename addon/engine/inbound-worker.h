@@ -1,5 +1,5 @@
-// A thread of what comes: sockets -> messages cut into datagrams -> IKE to the mailbox, ESP to the inbound
-// core, under its lock -> decryption, beside the other threads -> counted, in the order of reads ->
+// A thread of what comes: sockets -> messages cut into datagrams -> IKE to the mailbox, ESP and AH to the
+// inbound core, under its lock -> decryption, beside the other threads -> counted, in the order of reads ->
 // consecutive segments of one flow joined -> TUN device, each flow in the order of reads.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include "engine/loop.h"
 #include "engine/shared.h"
 #include "esp/slots.h"
+#include "esp/spare.h"
 #include "net/segment-joiner.h"
 #include "net/tun.h"
 #include "net/udp-socket.h"
@@ -20,7 +21,7 @@ class InboundWorker {
  public:
   /** Starts the thread. What it is given must stay as it is until it is destroyed. `tun` may be null. */
   static Outcome<std::unique_ptr<InboundWorker>> start(std::size_t index, Shared& shared, const Tun* tun,
-                                                       std::span<const BoundSocket> sockets, bool offloads,
+                                                       const Sockets& sockets, bool offloads,
                                                        std::int64_t busyPollNs);
   ~InboundWorker() { loop_.stop(); }
 
@@ -30,13 +31,16 @@ class InboundWorker {
  private:
   friend class Loop;
 
-  InboundWorker(std::size_t index, Shared& shared, const Tun* tun, std::span<const BoundSocket> sockets,
-                bool offloads)
+  /** Datagrams in a message of the kernel. */
+  static constexpr std::size_t kMaxSegments = 64;
+
+  InboundWorker(std::size_t index, Shared& shared, const Tun* tun, const Sockets& sockets, bool offloads)
       : index_(index),
         alone_(shared.inCounters.size() == 1),
         shared_(shared),
         tun_(tun),
-        sockets_(sockets),
+        sockets_(sockets.udp),
+        raw_(sockets.raw),
         joiner_(offloads),
         counters_(shared.inCounters[index]) {}
 
@@ -47,10 +51,14 @@ class InboundWorker {
   void woken() noexcept;
   void tick(std::int64_t nowNs) noexcept;
 
-  std::size_t receive(const BoundSocket& bound, std::size_t asked) noexcept;
+  void readUdp(const BoundSocket& bound) noexcept;
+  void readRaw(const RawSocket& raw, bool broken) noexcept;
+  template <typename Read>
+  std::size_t receive(Read&& read) noexcept;
   void awaitTurn() noexcept;
   void passTurn() noexcept;
   void takeApart(const BoundSocket& bound, const UdpDatagram& message) noexcept;
+  void takeRaw(const RawDatagram& datagram, int protocol) noexcept;
   void toMailbox(const BoundSocket& bound, const UdpDatagram& message,
                  std::span<const std::uint8_t> data) noexcept;
   void process(Rest rest) noexcept;
@@ -67,8 +75,13 @@ class InboundWorker {
   Shared& shared_;
   const Tun* tun_;
   std::span<const BoundSocket> sockets_;
+  std::span<const RawSocket> raw_;
   Slots slots_;
+  /** What grows beyond its place among the datagrams of a message; of one receive call. */
+  Spare spare_{kBatch * (Slots::kMaxPacketBytes + kMaxSegments * kIpv6HeaderBytes)};
   UdpBatch batch_;
+  RawBatch rawBatch_;
+  std::array<RawDatagram, kBatch> rawMessages_;
   std::array<UdpDatagram, kBatch> messages_;
   /** How many messages are asked for: fewer when the last ones were large. */
   std::size_t wanted_ = kBatch;

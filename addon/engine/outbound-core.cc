@@ -30,7 +30,12 @@ Status OutboundCore::addSa(SaSpec spec, std::unique_ptr<Suite> suite) {
   const std::uint32_t id = spec.id;
   auto sa = std::make_shared<OutboundSa>(std::move(spec), std::move(suite));
   OutboundSa& added = *sa;
+  // Where it stands for the same traffic, what is around ESP must never carry it without ESP.
+  const OutboundSa* const around = find(added.outerSaId());
+  if (around != nullptr && around->policyId() == added.policyId()) spd_.detach(*around);
   sas_.emplace(id, std::move(sa));
+  // What serves no policy only goes around others.
+  if (added.policyId() == 0) return std::nullopt;
   spd_.attach(added);
   releaseHeldFor(added);
   return std::nullopt;
@@ -73,6 +78,7 @@ void OutboundCore::clear() noexcept {
   sas_.clear();
   released_.clear();
   leaving_.clear();
+  alone_.done();
   heldBytes_ = 0;
 }
 
@@ -89,7 +95,7 @@ void OutboundCore::releaseHeldFor(const OutboundSa& sa) {
     for (std::vector<std::uint8_t>& packet : policy->held) {
       const std::optional<PacketInfo> info = parsePacket(heldPacket(packet));
       if (info && sa.matches(*info))
-        released_.push_back({sa.id(), std::move(packet)});
+        release(sa, std::move(packet));
       else
         still.push_back(std::move(packet));
     }
@@ -200,21 +206,83 @@ void OutboundWork::line(Lane& lane) noexcept {
 }
 
 void OutboundCore::beginRun(OutboundSa& sa, std::span<Packet*> run, OutboundWork& work) {
-  OutboundWork::Part& part = work.parts_[work.partCount_++];
-  part.sa = sa.shared_from_this();
-  sa.begin(run, part.run);
+  if (sa.outerSaId() == 0) [[likely]]
+    beginPart(work, sa, run);
+  else
+    beginBundle(work, sa, run);
   for (Packet* const packet : run) {
     packet->local = sa.local().address;
     packet->remote = sa.remote();
     if (packet->drop != Drop::none) count(packet->drop);
   }
-  if (ordered_) work.line(lanes_[sa.id() % kLanes]);
+}
+
+OutboundWork::Part& OutboundCore::beginPart(OutboundWork& work, OutboundSa& sa,
+                                            std::span<Packet*> run) noexcept {
+  OutboundWork::Part& part = work.parts_[work.partCount_++];
+  part.sa = sa.shared_from_this();
+  part.wrapped = false;
+  sa.begin(run, part.run);
+  // What was held has its order by itself.
+  if (ordered_ && &work != &alone_) work.line(lanes_[sa.id() % kLanes]);
+  return part;
+}
+
+/** AH only needs to know where ESP will lie, so that both begin under one lock. */
+void OutboundCore::beginBundle(OutboundWork& work, OutboundSa& sa, std::span<Packet*> run) noexcept {
+  OutboundSa* const around = find(sa.outerSaId());
+  if (around == nullptr || around->protocol() != Protocol::ah || around->outerSaId() != 0) {
+    for (Packet* const packet : run) packet->drop = Drop::outerSa;
+    return;
+  }
+  beginPart(work, sa, run).wrapped = true;
+  beginPart(work, *around, run);
 }
 
 Tally OutboundCore::finish(OutboundWork& work, std::int64_t nowNs) noexcept {
   const Tally before = Tally::of(stats_);
-  for (OutboundWork::Part& part : work.used()) finishRun(*part.sa, part.run, nowNs);
+  finishParts(work, nowNs);
   return work.begun_ + (Tally::of(stats_) - before);
+}
+
+void OutboundCore::finishParts(OutboundWork& work, std::int64_t nowNs) noexcept {
+  const std::span<OutboundWork::Part> parts = work.used();
+  for (std::size_t i = 0; i < parts.size(); i++) {
+    if (parts[i].wrapped) [[unlikely]] {
+      finishBundle(parts[i], parts[i + 1], nowNs);
+      i++;
+    } else {
+      finishRun(*parts[i].sa, parts[i].run, nowNs);
+    }
+  }
+}
+
+/** Each SA counts what it did; together they have sent what left the outer one. */
+void OutboundCore::finishBundle(OutboundWork::Part& inner, OutboundWork::Part& outer,
+                                std::int64_t nowNs) noexcept {
+  const auto finishWhole = [&](OutboundWork::Part& part) {
+    OutboundSa::Run& run = part.run;
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < run.count; i++) {
+      if (run.packets[i]->drop != Drop::none) continue;
+      run.packets[kept] = run.packets[i];
+      run.jobs[kept] = run.jobs[i];
+      run.innerBytes[kept++] = run.innerBytes[i];
+    }
+    run.count = kept;
+    part.sa->finish(run, nowNs);
+    for (const Packet* const packet : std::span(run.packets).first(run.count))
+      if (packet->drop != Drop::none) count(packet->drop);
+    tellExpiry(*part.sa);
+  };
+  // What the other one refused is counted already.
+  finishWhole(inner);
+  finishWhole(outer);
+  for (std::size_t i = 0; i < inner.run.count; i++) {
+    if (inner.run.packets[i]->drop != Drop::none) continue;
+    stats_.packets++;
+    stats_.bytes += inner.run.innerBytes[i];
+  }
 }
 
 void OutboundCore::finishRun(OutboundSa& sa, OutboundSa::Run& run, std::int64_t nowNs) noexcept {
@@ -235,6 +303,13 @@ void OutboundCore::tellExpiry(OutboundSa& sa) noexcept {
   if (!mailbox_.post(event)) sa.restoreExpiry(expiry);
 }
 
+void OutboundCore::release(const OutboundSa& sa, std::vector<std::uint8_t> slot) {
+  const std::size_t lengthBytes = heldPacket(slot).size();
+  // The padding of traffic flow was not known when it was held.
+  slot.resize(kHeadroom + std::max(lengthBytes, sa.tfcBytes()) + kTailroom);
+  released_.push_back({sa.id(), lengthBytes, std::move(slot)});
+}
+
 std::size_t OutboundCore::released(std::span<Packet> packets, std::int64_t nowNs) {
   leaving_.clear();
   leaving_.reserve(packets.size());
@@ -243,23 +318,19 @@ std::size_t OutboundCore::released(std::span<Packet> packets, std::int64_t nowNs
     leaving_.push_back(std::move(released_.front()));
     released_.pop_front();
     Released& next = leaving_.back();
-    const std::size_t lengthBytes = next.slot.size() - kHeadroom - kTailroom;
-    heldBytes_ -= lengthBytes;
+    heldBytes_ -= next.lengthBytes;
     OutboundSa* const sa = find(next.saId);
     if (sa == nullptr) {
       count(Drop::noSa);
       continue;
     }
     Packet& packet = packets[used++];
-    packet = Packet(next.slot, kHeadroom, lengthBytes);
+    packet = Packet(next.slot, kHeadroom, next.lengthBytes);
     Packet* one = &packet;
-    OutboundSa::Run run;
-    sa->begin(std::span(&one, 1), run);
-    packet.local = sa->local().address;
-    packet.remote = sa->remote();
-    if (packet.drop != Drop::none) count(packet.drop);
-    sa->encrypt(run);
-    finishRun(*sa, run, nowNs);
+    beginRun(*sa, std::span(&one, 1), alone_);
+    alone_.encrypt();
+    finishParts(alone_, nowNs);
+    alone_.done();
   }
   return used;
 }

@@ -23,13 +23,15 @@
 
 namespace ike {
 
-/** A worker's batch between `begin` and `finish`: packets of one SA after packets of another. It owns the SAs
- * meanwhile, so that one that is deleted ends, with its keys, when the last batch with it does. */
+/** A worker's batch between `begin` and `finish`: packets of one SA after packets of another, and those of a
+ * bundle once more with the AH SA around it. It owns the SAs meanwhile, so that one that is deleted ends,
+ * with its keys, when the last batch with it does. */
 class OutboundWork {
  public:
-  OutboundWork() : parts_(kBatch) {}
+  /** `runs`: of packets of one SA, how many there may be. */
+  explicit OutboundWork(std::size_t runs = kBatch) : parts_(2 * runs) {}
 
-  /** Touches nothing that others do. */
+  /** Touches nothing that others do. What AH authenticates was encrypted before. */
   void encrypt() noexcept {
     for (Part& part : used()) part.sa->encrypt(part.run);
   }
@@ -49,6 +51,8 @@ class OutboundWork {
   struct Part {
     std::shared_ptr<OutboundSa> sa;
     OutboundSa::Run run;
+    /** Of a bundle: the part behind this one is AH around its packets. */
+    bool wrapped = false;
   };
   struct Place {
     Lane* lane;
@@ -61,7 +65,7 @@ class OutboundWork {
 
   std::vector<Part> parts_;
   std::size_t partCount_ = 0;
-  std::array<Place, kBatch> places_;
+  std::array<Place, kLanes> places_;
   std::size_t placeCount_ = 0;
   /** Of `begin`. */
   Tally begun_;
@@ -102,6 +106,7 @@ class OutboundCore {
  private:
   struct Released {
     std::uint32_t saId;
+    std::size_t lengthBytes;
     /** With room for ESP before and after the packet. */
     std::vector<std::uint8_t> slot;
   };
@@ -111,10 +116,15 @@ class OutboundCore {
   /** The SA of each packet; null: held, or dropped and counted. */
   void lookUp(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs);
   void releaseHeldFor(const OutboundSa& sa);
+  void release(const OutboundSa& sa, std::vector<std::uint8_t> slot);
   void hold(Policy& policy, const Packet& packet, std::int64_t nowNs);
   void dropHeld(Policy& policy, Drop drop) noexcept;
   void beginRun(OutboundSa& sa, std::span<Packet*> run, OutboundWork& work);
+  OutboundWork::Part& beginPart(OutboundWork& work, OutboundSa& sa, std::span<Packet*> run) noexcept;
+  void beginBundle(OutboundWork& work, OutboundSa& sa, std::span<Packet*> run) noexcept;
+  void finishParts(OutboundWork& work, std::int64_t nowNs) noexcept;
   void finishRun(OutboundSa& sa, OutboundSa::Run& run, std::int64_t nowNs) noexcept;
+  void finishBundle(OutboundWork::Part& inner, OutboundWork::Part& outer, std::int64_t nowNs) noexcept;
   void tellExpiry(OutboundSa& sa) noexcept;
 
   Mailbox& mailbox_;
@@ -128,6 +138,8 @@ class OutboundCore {
   std::vector<Policy*> acquiring_;
   std::deque<Released> released_;
   std::vector<Released> leaving_;
+  /** Of `released`. */
+  OutboundWork alone_{1};
   DirectionStats stats_;
 };
 

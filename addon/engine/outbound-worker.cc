@@ -12,8 +12,7 @@ constexpr std::size_t kReads = 256;
 }  // namespace
 
 Outcome<std::unique_ptr<OutboundWorker>> OutboundWorker::start(std::size_t index, Shared& shared,
-                                                               const Tun& tun,
-                                                               std::span<const BoundSocket> sockets,
+                                                               const Tun& tun, const Sockets& sockets,
                                                                std::int64_t busyPollNs) {
   std::unique_ptr<OutboundWorker> worker(new OutboundWorker(index, shared, tun, sockets));
   const int fds[] = {tun.fd(index)};
@@ -104,8 +103,13 @@ void OutboundWorker::sendReleased() noexcept {
 void OutboundWorker::send(std::span<Packet> packets) noexcept {
   std::size_t count = 0;
   const BoundSocket* bound = nullptr;
+  bool bare = false;
   for (Packet& packet : packets) {
     if (packet.drop != Drop::none) continue;
+    if (packet.outerBytes != 0) {
+      bare = true;
+      continue;
+    }
     const BoundSocket* const wanted = socketFor(sockets_, true, packet.local, packet.remote.address.family());
     if (wanted == nullptr) {
       drop(Drop::send);
@@ -120,9 +124,39 @@ void OutboundWorker::send(std::span<Packet> packets) noexcept {
                            .remote = packet.remote,
                            .local = packet.local,
                            .error = 0,
-                           .segmentBytes = 0};
+                           .segmentBytes = 0,
+                           .tos = packet.tos};
   }
   if (count > 0) sendOn(*bound, std::span(datagrams_).first(count));
+  if (bare) sendRaw(packets);
+}
+
+/** Those of the batch that are whole IP packets. An SA's packets are all so or none. */
+void OutboundWorker::sendRaw(std::span<Packet> packets) noexcept {
+  std::size_t count = 0;
+  const RawSocket* socket = nullptr;
+  const auto flush = [&] {
+    if (count > 0) sendRawOn(*socket, std::span(rawDatagrams_).first(count));
+    count = 0;
+  };
+  for (const Packet& packet : packets) {
+    if (packet.drop != Drop::none || packet.outerBytes == 0) continue;
+    const RawSocket* const wanted = rawSocketFor(raw_, packet.local);
+    if (wanted == nullptr) {
+      drop(Drop::send);
+      continue;
+    }
+    if (wanted != socket) flush();
+    socket = wanted;
+    rawDatagrams_[count++] = {.data = packet.bytes(), .error = 0};
+  }
+  flush();
+}
+
+void OutboundWorker::sendRawOn(const RawSocket& socket, std::span<RawDatagram> datagrams) noexcept {
+  socket.send(rawBatch_, datagrams, kSendWaits);
+  for (const RawDatagram& datagram : datagrams)
+    if (datagram.error != 0) drop(Drop::send);
 }
 
 void OutboundWorker::sendOn(const BoundSocket& bound, std::span<UdpDatagram> datagrams) noexcept {

@@ -1,6 +1,6 @@
 // A thread of what leaves: its queue of the TUN device -> whole packets of the kernel cut into packets of the
-// tunnel -> outbound core, under its lock -> encryption, beside the other threads -> sockets, equal lengths
-// together, each SA's packets in the order of their numbers.
+// tunnel -> outbound core, under its lock -> encryption, beside the other threads -> sockets, in UDP equal
+// lengths together, each SA's packets in the order of their numbers.
 #pragma once
 
 #include <array>
@@ -18,10 +18,10 @@ namespace ike {
 
 class OutboundWorker {
  public:
-  /** Starts the thread. What it is given must stay as it is until it is destroyed. `sockets` may be empty. */
+  /** Starts the thread. What it is given must stay as it is until it is destroyed. There may be no sockets.
+   */
   static Outcome<std::unique_ptr<OutboundWorker>> start(std::size_t index, Shared& shared, const Tun& tun,
-                                                        std::span<const BoundSocket> sockets,
-                                                        std::int64_t busyPollNs);
+                                                        const Sockets& sockets, std::int64_t busyPollNs);
   ~OutboundWorker() { loop_.stop(); }
 
   /** Held packets may go. */
@@ -30,8 +30,13 @@ class OutboundWorker {
  private:
   friend class Loop;
 
-  OutboundWorker(std::size_t index, Shared& shared, const Tun& tun, std::span<const BoundSocket> sockets)
-      : index_(index), shared_(shared), tun_(tun), sockets_(sockets), counters_(shared.outCounters[index]) {}
+  OutboundWorker(std::size_t index, Shared& shared, const Tun& tun, const Sockets& sockets)
+      : index_(index),
+        shared_(shared),
+        tun_(tun),
+        sockets_(sockets.udp),
+        raw_(sockets.raw),
+        counters_(shared.outCounters[index]) {}
 
   void ready(std::size_t, bool broken) noexcept;
   void woken() noexcept { sendReleased(); }
@@ -41,6 +46,8 @@ class OutboundWorker {
   void process(std::span<Packet> packets) noexcept;
   void sendReleased() noexcept;
   void send(std::span<Packet> packets) noexcept;
+  void sendRaw(std::span<Packet> packets) noexcept;
+  void sendRawOn(const RawSocket& socket, std::span<RawDatagram> datagrams) noexcept;
   void sendOn(const BoundSocket& bound, std::span<UdpDatagram> datagrams) noexcept;
   void drop(Drop cause) noexcept;
 
@@ -48,16 +55,19 @@ class OutboundWorker {
   Shared& shared_;
   const Tun& tun_;
   std::span<const BoundSocket> sockets_;
+  std::span<const RawSocket> raw_;
   /** What is read, and what that is cut into. */
   Slots slots_;
   Slots segments_;
   UdpBatch batch_;
+  RawBatch rawBatch_;
   OutboundWork work_;
   WorkerCounters& counters_;
   std::array<Packet, kBatch> packets_;
   std::array<Packet, kBatch> segmentPackets_;
   std::array<Packet, kBatch> releasedPackets_;
   std::array<UdpDatagram, kBatch> datagrams_;
+  std::array<RawDatagram, kBatch> rawDatagrams_;
   /** The last, so that the thread ends before what it uses. */
   Loop loop_;
 };

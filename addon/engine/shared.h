@@ -13,6 +13,7 @@
 #include "engine/mailbox.h"
 #include "engine/outbound-core.h"
 #include "engine/stats.h"
+#include "net/raw-socket.h"
 #include "net/udp-socket.h"
 
 namespace ike {
@@ -26,6 +27,16 @@ struct BoundSocket {
  * Null: none. */
 const BoundSocket* socketFor(std::span<const BoundSocket> sockets, bool natt, const Address& local,
                              int family) noexcept;
+
+/** What a worker reads from and sends on. */
+struct Sockets {
+  std::span<const BoundSocket> udp;
+  /** Of protocols 50 and 51; none where the process may not have them. */
+  std::span<const RawSocket> raw;
+};
+
+/** The same for packets without UDP: a socket of any protocol sends them. */
+const RawSocket* rawSocketFor(std::span<const RawSocket> sockets, const Address& local) noexcept;
 
 /** What keeps in order what several threads receive from the same sockets. A read is one's alone, and so has
  * its place in the order of reads; batches are finished in that order, and then the packets of each flow are

@@ -54,6 +54,12 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
   /** Undoes `takeMapping` when its event could not be delivered. */
   void restoreMapping() noexcept { mappingDue_ = true; }
 
+  /** Whether the packet came as this SA's come: its protocol, and in UDP or not. */
+  bool carries(const Packet& packet) const noexcept {
+    return packet.ah == (spec_.protocol == Protocol::ah) &&
+           (packet.outerBytes == 0) == spec_.udpEncapsulation;
+  }
+  Protocol protocol() const noexcept { return spec_.protocol; }
   std::uint32_t id() const noexcept { return spec_.id; }
   std::uint32_t spi() const noexcept { return spec_.spi; }
   const SaCounters& counters() const noexcept { return counters_; }

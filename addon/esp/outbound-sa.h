@@ -56,6 +56,8 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   std::uint32_t outerSaId() const noexcept { return spec_.outerSaId; }
   bool udpEncapsulation() const noexcept { return spec_.udpEncapsulation; }
   Protocol protocol() const noexcept { return spec_.protocol; }
+  /** The length that inner packets are padded to; 0: none. */
+  std::size_t tfcBytes() const noexcept { return spec_.tfcBytes; }
   const Endpoint& local() const noexcept { return spec_.local; }
   const Endpoint& remote() const noexcept { return spec_.remote; }
   const SaCounters& counters() const noexcept { return counters_; }

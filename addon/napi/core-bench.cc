@@ -85,7 +85,7 @@ void CoreBench::addSa(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   SaSpec spec = arguments.sa(arguments.at(0));
   if (arguments.failed()) return;
-  std::unique_ptr<Suite> suite = Suite::create(spec.keys, !spec.inbound);
+  std::unique_ptr<Suite> suite = createSuite(spec);
   if (suite == nullptr)
     return throwFailure(info.Env(),
                         {"ERR_IKE_ALGORITHM", "no such algorithms, or a key has the wrong length"});
@@ -129,8 +129,10 @@ void CoreBench::seal(std::span<Packet> packets, std::int64_t now) {
 
 void CoreBench::open(std::span<Packet> packets, std::int64_t now) {
   in_.begin(packets, inWork_);
-  inWork_.decrypt();
-  in_.finish(inWork_, now);
+  do {
+    inWork_.decrypt();
+    in_.finish(inWork_, now);
+  } while (inWork_.unfinished());
   inWork_.done();
 }
 

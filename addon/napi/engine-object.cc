@@ -42,6 +42,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
   return DefineClass(env, "Engine",
                      {
                          InstanceMethod<&EngineObject::ports>("ports"),
+                         InstanceMethod<&EngineObject::udpOnly>("udpOnly"),
                          InstanceMethod<&EngineObject::warnings>("warnings"),
                          InstanceMethod<&EngineObject::send>("send"),
                          InstanceMethod<&EngineObject::localAddressFor>("localAddressFor"),
@@ -113,6 +114,13 @@ Napi::Value EngineObject::ports(const Napi::CallbackInfo& info) {
   values.set(object, "ike", values.number(std::uint64_t{open->port()}));
   values.set(object, "natt", values.number(std::uint64_t{open->nattPort()}));
   return {info.Env(), object};
+}
+
+Napi::Value EngineObject::udpOnly(const Napi::CallbackInfo& info) {
+  const Engine* const open = engine(info);
+  if (open == nullptr) return {};
+  const Values values(info.Env());
+  return {info.Env(), open->udpOnly().empty() ? values.undefined() : values.text(open->udpOnly())};
 }
 
 Napi::Value EngineObject::warnings(const Napi::CallbackInfo& info) {

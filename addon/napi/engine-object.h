@@ -19,6 +19,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
  private:
   Napi::Value ports(const Napi::CallbackInfo& info);
+  Napi::Value udpOnly(const Napi::CallbackInfo& info);
   Napi::Value warnings(const Napi::CallbackInfo& info);
   void send(const Napi::CallbackInfo& info);
   Napi::Value localAddressFor(const Napi::CallbackInfo& info);

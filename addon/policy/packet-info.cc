@@ -49,8 +49,10 @@ bool parseV4(std::span<const std::uint8_t> packet, PacketInfo& info) noexcept {
   info.protocol = packet[9];
   info.source = Address::from(packet.subspan(12, 4));
   info.destination = Address::from(packet.subspan(16, 4));
-  const bool firstFragment = (load16(packet, 6) & 0x1fff) == 0;
-  if (firstFragment && !readPorts(info, packet.subspan(headerBytes, info.lengthBytes - headerBytes)))
+  const int fragmentOffset = load16(packet, 6) & 0x1fff;
+  // It would write over the flags of a TCP header that a fragment before it showed (RFC 4301 §7.2).
+  if (fragmentOffset == 1 && info.protocol == IPPROTO_TCP) return false;
+  if (fragmentOffset == 0 && !readPorts(info, packet.subspan(headerBytes, info.lengthBytes - headerBytes)))
     return false;
   return true;
 }

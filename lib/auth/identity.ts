@@ -2,13 +2,25 @@
 // octets from the wire become text that is safe to print, and the two are compared. Certificates and EAP build on this.
 //
 // Text notation: `192.0.2.1` and `2001:db8::1` (ID_IPV4_ADDR, ID_IPV6_ADDR), `hq.example.com` (ID_FQDN),
-// `alice@example.com` (ID_RFC822_ADDR), `keyid:anything` or `keyid:0x00ff` (ID_KEY_ID); `fqdn:` and `email:` in front
-// force those types; `#TYPE:HEX` is any other one, and any octets that do not fit their type's notation.
+// `alice@example.com` (ID_RFC822_ADDR), `keyid:anything` or `keyid:0x00ff` (ID_KEY_ID), `C=CH, O=Example, CN=hq` (ID_DER_ASN1_DN,
+// see distinguished-name.ts); `fqdn:`, `email:` and `dn:` in front force those types; `#TYPE:HEX` is any other one, and any octets
+// that do not fit their type's notation. A pattern, for what is expected of a peer, may be `*.example.com`, `*@example.com` or a
+// distinguished name with `*` as the value of attributes.
 
-import { fromHex, toHex } from '../bytes.ts';
+import { equalBytes, fromHex, toHex } from '../bytes.ts';
 import type { Identity } from '../config/types.ts';
 import { fail, ok, type Result } from '../errors.ts';
 import { formatAddress, parseAddress } from '../net/address.ts';
+import {
+  comparableName,
+  decodeName,
+  formatName,
+  hasWildcard,
+  looksLikeName,
+  matchName,
+  parseName as parseDistinguishedName,
+  sameName,
+} from './distinguished-name.ts';
 
 /** Identification types (RFC 7296 §3.5; ID_NULL is RFC 7619 §2). */
 export const IdType = {
@@ -27,10 +39,30 @@ const MAX_IDENTITY_BYTES = 1024;
 
 const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]*)(?:\.[A-Za-z0-9_-]+)*\.?$/;
 const MAIL_ADDRESS = /^[^\s@\x00-\x20\x7f]+@[^\s@\x00-\x20\x7f]+$/;
+const STAR = 0x2a;
+const AT = 0x40;
 /** A mistyped address would pass for a host name. */
 const NUMERIC = /^[\d.]+$/;
 /** What may stand in a text without being escaped: printable ASCII. */
 const PRINTABLE = /^[\x20-\x7e]+$/;
+
+/** Reads a pattern of the notation above, or an identity. */
+export function parseIdentityPattern(text: string): Result<Identity> {
+  const [, prefix = '', host] = /^(fqdn:)?\*\.(.+)$/.exec(text) ?? [];
+  const base = parseIdentity(host === undefined ? text : prefix + host);
+  if (!base.ok) return base;
+  const { idType, data } = base.value;
+  if (host !== undefined) {
+    if (idType !== IdType.FQDN) return fail('bad-identity', `"${text}" has "*." in front of no host name`);
+    return ok({ idType, data: new TextEncoder().encode(`*.${host}`), text, wildcard: true });
+  }
+  const name = idType === IdType.DER_ASN1_DN ? decodeName(data) : undefined;
+  const wild =
+    idType === IdType.RFC822_ADDR
+      ? data[0] === STAR && data[1] === AT
+      : name && hasWildcard(comparableName(name));
+  return ok(wild ? { ...base.value, wildcard: true } : base.value);
+}
 
 /** Reads the notation above. Fails with `bad-identity` and a sentence that says how to write what was probably meant. */
 export function parseIdentity(text: string): Result<Identity> {
@@ -43,12 +75,8 @@ export function parseIdentity(text: string): Result<Identity> {
   if (text.startsWith('keyid:')) return parseKeyId(text.slice('keyid:'.length));
   if (text.startsWith('fqdn:')) return parseName(text.slice('fqdn:'.length), IdType.FQDN);
   if (text.startsWith('email:')) return parseName(text.slice('email:'.length), IdType.RFC822_ADDR);
+  if (text.startsWith('dn:') || looksLikeName(text)) return parseDn(text.replace(/^dn:/, ''));
   if (text.includes('@')) return parseName(text, IdType.RFC822_ADDR);
-  if (/^[A-Za-z]+\s*=/.test(text))
-    return fail(
-      'bad-identity',
-      `"${text}" is a distinguished name; with a pre-shared key use an address, FQDN, email or keyid:`,
-    );
   if (NUMERIC.test(text))
     return fail(
       'bad-identity',
@@ -77,6 +105,11 @@ export function formatIdentity(idType: number, data: Uint8Array): string {
   if (idType === IdType.FQDN && HOST_NAME.test(text)) return NUMERIC.test(text) ? `fqdn:${text}` : text;
   if (idType === IdType.RFC822_ADDR && MAIL_ADDRESS.test(text) && PRINTABLE.test(text))
     return /^(?:keyid|fqdn|email):/.test(text) ? `email:${text}` : text;
+  if (idType === IdType.DER_ASN1_DN) {
+    const name = decodeName(data);
+    const dn = name && formatName(name);
+    if (dn !== undefined && dn !== '') return looksLikeName(dn) ? dn : `dn:${dn}`;
+  }
   if (idType === IdType.KEY_ID && data.length > 0)
     return PRINTABLE.test(text) && !text.startsWith('0x') ? `keyid:${text}` : `keyid:0x${toHex(data)}`;
   return `#${idType}:${toHex(data)}`;
@@ -84,24 +117,47 @@ export function formatIdentity(idType: number, data: Uint8Array): string {
 
 /**
  * Whether the identity that a peer proved is the one expected; `undefined` expects none in particular. Types must be the
- * same; names are compared without regard to ASCII case (RFC 4945 §3.1.2, §3.1.3), all else octet by octet.
+ * same; names are compared without regard to ASCII case (RFC 4945 §3.1.2, §3.1.3), distinguished names by their attributes, all
+ * else octet by octet.
  */
 export function matchIdentity(
   expected: Identity | undefined,
   actual: Pick<Identity, 'idType' | 'data'>,
 ): boolean {
   if (expected === undefined) return true;
-  if (expected.idType !== actual.idType || expected.data.length !== actual.data.length) return false;
-  const fold = expected.idType === IdType.FQDN || expected.idType === IdType.RFC822_ADDR;
-  return expected.data.every((octet, i) =>
-    fold ? lowerCase(octet) === lowerCase(actual.data[i]) : octet === actual.data[i],
+  if (expected.idType !== actual.idType) return false;
+  if (expected.idType === IdType.DER_ASN1_DN) {
+    const [pattern, name] = [decodeName(expected.data), decodeName(actual.data)];
+    if (pattern === undefined || name === undefined) return equalBytes(expected.data, actual.data);
+    const match = expected.wildcard === true ? matchName : sameName;
+    return match(comparableName(pattern), comparableName(name));
+  }
+  if (expected.wildcard === true) return matchWildcard(expected, actual);
+  return identityKey(expected) === identityKey(actual);
+}
+
+/** `*` stands for one or more labels of a host name, or for a mailbox. */
+function matchWildcard(expected: Identity, { idType, data }: Pick<Identity, 'idType' | 'data'>): boolean {
+  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
+  if (idType === IdType.FQDN ? !HOST_NAME.test(text) : !MAIL_ADDRESS.test(text)) return false;
+  const rest = data.subarray(data.length - (expected.data.length - 1));
+  return (
+    data.length >= expected.data.length &&
+    expected.data.subarray(1).every((octet, i) => lowerCase(octet) === lowerCase(rest[i]))
   );
 }
 
 /** A text that is the same for two identities exactly when {@link matchIdentity} takes one for the other. */
 export function identityKey({ idType, data }: Pick<Identity, 'idType' | 'data'>): string {
+  const name = idType === IdType.DER_ASN1_DN ? decodeName(data) : undefined;
+  if (name !== undefined) return `${idType}:${JSON.stringify(comparableName(name))}`;
   const fold = idType === IdType.FQDN || idType === IdType.RFC822_ADDR;
   return `${idType}:${toHex(fold ? data.map(lowerCase) : data)}`;
+}
+
+function parseDn(text: string): Result<Identity> {
+  const der = parseDistinguishedName(text);
+  return der.ok ? bounded(identityFrom(IdType.DER_ASN1_DN, der.value)) : der;
 }
 
 function parseKeyId(value: string): Result<Identity> {

@@ -1,5 +1,5 @@
-// Authentication with a pre-shared key (RFC 7296 §2.15). The AUTH value covers what its sender sent first, the other's
-// nonce and the sender's identity, so that neither message nor identity can be exchanged by someone in between.
+// What an AUTH payload covers, and AUTH with a pre-shared key (RFC 7296 §2.15): what its sender sent first, the other's nonce and the
+// sender's identity, so that neither message nor identity can be exchanged by someone in between. Signatures cover the same.
 
 import { concat } from '../bytes.ts';
 import type { PrfAlgorithm } from '../crypto/algorithms.ts';
@@ -19,6 +19,15 @@ export interface SignedParts {
   readonly skP: Uint8Array;
 }
 
+/** message | nonce | prf(SK_p, IdType | RESERVED | IdData): what a signature signs. */
+export function signedOctets(crypto: Crypto, prf: PrfAlgorithm, parts: SignedParts): Uint8Array {
+  return concat(parts.message, parts.peerNonce, macedIdentity(crypto, prf, parts));
+}
+
+function macedIdentity(crypto: Crypto, prf: PrfAlgorithm, { skP, idType, idData }: SignedParts): Uint8Array {
+  return crypto.prf(prf, skP, concat(Uint8Array.of(idType, 0, 0, 0), idData));
+}
+
 /** AUTH = prf(prf(psk, "Key Pad for IKEv2"), message | nonce | prf(SK_p, IdType | RESERVED | IdData)). */
 export function pskAuthentication(
   crypto: Crypto,
@@ -26,10 +35,8 @@ export function pskAuthentication(
   psk: Uint8Array,
   parts: SignedParts,
 ): Uint8Array {
-  const identity = concat(Uint8Array.of(parts.idType, 0, 0, 0), parts.idData);
-  const macedIdentity = crypto.prf(prf, parts.skP, identity);
   const key = crypto.prf(prf, psk, KEY_PAD);
-  const auth = crypto.prf(prf, key, parts.message, parts.peerNonce, macedIdentity);
+  const auth = crypto.prf(prf, key, parts.message, parts.peerNonce, macedIdentity(crypto, prf, parts));
   key.fill(0);
   return auth;
 }

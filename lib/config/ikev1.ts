@@ -86,7 +86,17 @@ export function checkIkev1(path: string, connection: Connection): void {
       refuse(`${path}.aggressive`, 'true is not accepted with version 2, which has no Aggressive Mode');
     return;
   }
-  if (!equalBytes(local.auth.psk, remote.auth.psk))
+  for (const [side, { auth }] of [
+    ['local', local],
+    ['remote', remote],
+  ] as const)
+    if (auth.kind !== 'psk')
+      refuse(
+        `${path}.${side}.auth`,
+        `is not accepted with version ${JSON.stringify(version)}: IKEv1 is done with pre-shared keys; expected a psk`,
+      );
+  const [own, theirs] = [pskOf(local.auth), pskOf(remote.auth)];
+  if (!equalBytes(own, theirs))
     refuse(
       `${path}.local.auth.psk`,
       'is not accepted beside another remote.auth.psk: IKEv1 has one key for both sides',
@@ -138,4 +148,14 @@ function checkSelectors(path: string, selectors: readonly TrafficSelector[]): vo
   for (const { startPort, endPort } of selectors)
     if (startPort !== endPort && !(startPort === 0 && endPort === 65535))
       refuse(path, 'a range of ports is not accepted with IKEv1; expected one port, or none for all');
+}
+
+/** The key of one side; empty where it has none. */
+function pskOf(auth: Connection['local']['auth'] | Connection['remote']['auth']): Uint8Array {
+  return auth.kind === 'psk' ? auth.psk : new Uint8Array(0);
+}
+
+/** The key that both sides of an IKEv1 connection have. */
+export function sharedKey({ remote }: Connection): Uint8Array {
+  return pskOf(remote.auth);
 }

@@ -1,8 +1,9 @@
 // How single values are written: one notation a kind (duration, address, key, proposal, ...), each a function from what
 // stands in the configuration to a typed value. The rows of schema.ts are made of these; nothing here knows option names.
 
-import { parseIdentity } from '../auth/identity.ts';
+import { parseIdentity, parseIdentityPattern } from '../auth/identity.ts';
 import { fromHex } from '../bytes.ts';
+import type { Result } from '../errors.ts';
 import { parseSelector, type TrafficSelector } from '../ipsec/selector.ts';
 import { formatAddress, parseAddress } from '../net/address.ts';
 import { type ProposalUse, parseProposal } from './proposal.ts';
@@ -125,15 +126,32 @@ export function address(any?: 'any'): Notation<string | undefined, string> {
   };
 }
 
-export const identity: Notation<Identity | undefined, string> = {
-  expected: 'an IP address, a host name, an email address, "keyid:..." or "%any"',
-  read(input) {
-    if (typeof input !== 'string') return refused;
-    if (input === '%any') return undefined;
-    const parsed = parseIdentity(input);
-    return parsed.ok ? parsed.value : new Refusal(parsed.error.message);
-  },
-};
+/** Whom we are. */
+export const identity: Notation<Identity | undefined, string> = identityNotation(
+  'an IP address, a host name, an email address, a distinguished name, "keyid:..." or "%any"',
+  parseIdentity,
+);
+
+/** Whom the peer must be; `*` may stand for parts of a name. */
+export const identityPattern: Notation<Identity | undefined, string> = identityNotation(
+  'an IP address, a host name, an email address, a distinguished name (each of the names with "*" in it), "keyid:..." or "%any"',
+  parseIdentityPattern,
+);
+
+function identityNotation(
+  expected: string,
+  parse: (text: string) => Result<Identity>,
+): Notation<Identity | undefined, string> {
+  return {
+    expected,
+    read(input) {
+      if (typeof input !== 'string') return refused;
+      if (input === '%any') return undefined;
+      const parsed = parse(input);
+      return parsed.ok ? parsed.value : new Refusal(parsed.error.message);
+    },
+  };
+}
 
 const PROPOSAL_EXAMPLE: Readonly<Record<ProposalUse, string>> = {
   ike: 'aes256gcm16-prfsha256-curve25519',

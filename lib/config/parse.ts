@@ -5,12 +5,13 @@ import type { z } from 'zod';
 import type { ConfigError } from '../errors.ts';
 import { parseAddress } from '../net/address.ts';
 import { checkJitter, isShunt, toChild, toShunt } from './child.ts';
+import { readAuth } from './credentials.ts';
 import { checkIkev1 } from './ikev1.ts';
 import { showKind } from './notation.ts';
 import { configError, refuse } from './refuse.ts';
 import { type ConfigRows, configSchema } from './schema.ts';
 import { closest } from './suggest.ts';
-import type { Config, Connection, Peer } from './types.ts';
+import type { Config, Connection } from './types.ts';
 
 export type { ConfigInput } from './schema.ts';
 
@@ -20,9 +21,6 @@ type ConnectionRows = ConfigRows['connections'][string];
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const MAX_CONNECTIONS = 10_000;
 const MAX_CHILDREN = 1000;
-
-/** Of a connection that has nothing but shunts and so negotiates with nobody. */
-const NO_KEY = new Uint8Array(0);
 
 /** swanctl's words for what stands elsewhere or is named otherwise here. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
@@ -81,14 +79,8 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
   const all = Object.entries(rows.children);
   const negotiated = all.filter(([, childRows]) => !isShunt(childRows));
   const nobody = all.length > 0 && negotiated.length === 0;
-  const psk = remote.auth?.psk ?? local.auth?.psk ?? (nobody ? NO_KEY : undefined);
-  if (psk === undefined) refuse(`${path}.remote.auth.psk`, 'is missing; expected a pre-shared key');
   const rekeyJitterMs = rows.rekeyJitter ?? Math.round(rows.rekeyTime / 10);
   checkJitter(path, rows.rekeyTime, rekeyJitterMs);
-  const peer = (side: typeof local | typeof remote): Peer => ({
-    id: side.id,
-    auth: { psk: side.auth?.psk ?? psk },
-  });
   const around = { localAddress: local.address, remoteAddress: remote.address, encap: rows.encap };
   const connection: Connection = {
     name,
@@ -98,8 +90,7 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
     remoteAddress: remote.address,
     remotePort: remote.port,
     remoteNattPort: remote.nattPort,
-    local: peer(local),
-    remote: peer(remote),
+    ...readAuth(path, local, remote, nobody),
     proposals: rows.proposals,
     children: mapValues(Object.fromEntries(negotiated), (child, childRows) =>
       toChild(`${path}.children.${child}`, child, childRows, around),

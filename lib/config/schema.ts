@@ -2,6 +2,8 @@
 // A row is a notation (what may be written), a default and one sentence. parse.ts turns the rows' values into a Config.
 
 import { z } from 'zod';
+import { SCHEMES } from '../auth/schemes.ts';
+import { certificates, passphrase, privateKey, publicKeys } from './credentials.ts';
 import {
   address,
   decimal,
@@ -9,6 +11,7 @@ import {
   duration,
   flag,
   identity,
+  identityPattern,
   integer,
   list,
   type Notation,
@@ -75,19 +78,72 @@ function section<T extends z.core.$ZodLooseShape>(doc: string, shape: T) {
   return row(z.strictObject(shape).prefault({} as never), { doc });
 }
 
-const auth = () =>
-  row(
-    z
-      .strictObject({
-        psk: derived(
-          preSharedKey,
-          "the other side's",
-          'Pre-shared key. Text is taken as UTF-8. One of `local.auth.psk` and `remote.auth.psk` is needed; the other is the same unless given.',
-        ),
-      })
-      .optional(),
-    { doc: 'How this side proves its identity.' },
-  );
+const psk = derived(
+  preSharedKey,
+  "the other side's",
+  'Pre-shared key. Text is taken as UTF-8. The other side has the same unless it has one of its own, or a certificate.',
+);
+
+const localAuth = row(
+  z
+    .strictObject({
+      psk,
+      certificate: derived(
+        certificates,
+        'none',
+        'Our certificate, and behind it the intermediate ones that lead to a CA which the peer trusts. All of them are sent.',
+      ),
+      privateKey: derived(
+        privateKey,
+        'none',
+        'The private key of the certificate, or a function that signs with it (KMS, HSM). Without a certificate the peer must know its public half.',
+      ),
+      passphrase: derived(passphrase, 'none', 'Opens an encrypted private key.'),
+      signatures: derived(
+        list(oneOf(...SCHEMES.map(({ name }) => name)), 16),
+        'PSS before PKCS#1 v1.5, the hash that fits the curve first',
+        'Signature schemes that we use, best first; the first whose hash the peer takes (RFC 7427).',
+      ),
+      allowSha1: derived(
+        flag,
+        'false',
+        'Whether an RSA key may sign with SHA-1 for a peer that does not know RFC 7427. Each such signature raises a `warning` event.',
+      ),
+    })
+    .optional(),
+  { doc: 'How we prove our identity: a pre-shared key, or a certificate with its private key.' },
+);
+
+const remoteAuth = row(
+  z
+    .strictObject({
+      psk,
+      ca: derived(
+        certificates,
+        'none',
+        'Certificates of the CAs that are trusted. The certificate of the peer must lead to one of them.',
+      ),
+      certificate: derived(
+        certificates,
+        'any that a CA vouches for',
+        "The peer's own certificate, or several of which it must have one. Without `ca` it is trusted by itself.",
+      ),
+      publicKey: derived(
+        publicKeys,
+        'none',
+        "The peer's public key, or several, in place of certificates; needs `remote.id`.",
+      ),
+      allowSha1: derived(
+        flag,
+        'false',
+        'Whether signatures with SHA-1 are accepted: in certificates, and of RSA in the old authentication method. Each use raises a `warning` event.',
+      ),
+    })
+    .optional(),
+  {
+    doc: 'How the peer must prove its identity: a pre-shared key, or a certificate. Both sides may do it in different ways.',
+  },
+);
 
 const child = z.strictObject({
   localTs: option(list(selector, 64, 0), [], 'Traffic selectors of our side. Empty: our outer address.'),
@@ -196,8 +252,12 @@ const connection = z.strictObject({
       '%any',
       'Our outer address; `%any`: whichever the route to the peer has.',
     ),
-    id: derived(identity, 'our outer address', 'Identity that we send.'),
-    auth: auth(),
+    id: derived(
+      identity,
+      "the certificate's subject, or our outer address",
+      'Identity that we send. With a certificate it must be in it: its subject, or a subject alternative name.',
+    ),
+    auth: localAuth,
   }),
   remote: section("The peer's side.", {
     address: option(
@@ -207,8 +267,12 @@ const connection = z.strictObject({
     ),
     port: option(integer(1, 65535), 500, "The peer's IKE port."),
     nattPort: option(integer(1, 65535), 4500, "The peer's port for NAT traversal."),
-    id: derived(identity, 'any', 'Identity that the peer must prove.'),
-    auth: auth(),
+    id: derived(
+      identityPattern,
+      'any',
+      'Identity that the peer must prove; `*.example.com`, `*@example.com` and `O=Example, CN=*` take every one of the kind.',
+    ),
+    auth: remoteAuth,
   }),
   version: option(
     oneOf<1 | 2 | 'any'>(1, 2, 'any'),

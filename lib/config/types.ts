@@ -1,6 +1,9 @@
 // The configuration after validation: complete, frozen, in the units that the code works with. `schema.ts` makes it
 // from what people write; nothing else does.
 
+import type { Certificate } from '../auth/certificate.ts';
+import type { SigningKey } from '../auth/keys.ts';
+import type { TrustPolicy } from '../auth/peer.ts';
 import type { Algorithm } from '../crypto/algorithms.ts';
 import type { OuterHeader } from '../ipsec/data-plane.ts';
 import type { TrafficSelector } from '../ipsec/selector.ts';
@@ -64,8 +67,8 @@ export interface Connection {
   readonly remoteAddress: string | undefined;
   readonly remotePort: number;
   readonly remoteNattPort: number;
-  readonly local: Peer;
-  readonly remote: Peer;
+  readonly local: LocalPeer;
+  readonly remote: RemotePeer;
   readonly proposals: readonly ProposalConfig[];
   readonly children: Readonly<Record<string, ChildConfig>>;
   /** Children that let traffic pass or drop it and are never negotiated. */
@@ -84,11 +87,37 @@ export interface Connection {
   readonly retryMs: number;
 }
 
-export interface Peer {
-  /** `undefined`: own address (local), any identity (remote). */
+export interface LocalPeer {
+  /** `undefined`: our address, which only a pre-shared key can go with. */
   readonly id: Identity | undefined;
+  readonly auth: LocalAuth;
+}
+
+export interface RemotePeer {
+  /** `undefined`: any identity. */
+  readonly id: Identity | undefined;
+  readonly auth: RemoteAuth;
+}
+
+/** How we prove who we are. */
+export type LocalAuth = PskAuth | SigningAuth;
+/** How the peer must prove who it is. */
+export type RemoteAuth = PskAuth | (TrustPolicy & { readonly kind: 'signature' });
+
+export interface PskAuth {
+  readonly kind: 'psk';
   /** Empty where the connection has nothing but shunts: such a one takes part in no negotiation. */
-  readonly auth: { readonly psk: Uint8Array };
+  readonly psk: Uint8Array;
+}
+
+export interface SigningAuth {
+  readonly kind: 'signature';
+  readonly key: SigningKey;
+  /** Our certificate and what leads from it to a CA; empty where the peer knows our key. */
+  readonly chain: readonly Certificate[];
+  /** Names of signature schemes, best first; empty: the usual ones of the key. */
+  readonly signatures: readonly string[];
+  readonly allowSha1: boolean;
 }
 
 /** An identity as it is on the wire (RFC 7296 §3.5): type number and octets, with the text it was written as. */
@@ -96,6 +125,8 @@ export interface Identity {
   readonly idType: number;
   readonly data: Uint8Array;
   readonly text: string;
+  /** It is a pattern, and stands for nobody. */
+  readonly wildcard?: true;
 }
 
 /** One proposal: for each kind of transform the choices, best first. A kind without a choice is not offered. */

@@ -2,7 +2,7 @@
 // Libraries that embed a gateway pass a Log of their own; see lib/ike/runtime.ts.
 
 import { type DestinationStream, type LevelWithSilent, pino } from 'pino';
-import type { ChildSaInfo, DownReason, IkeSaInfo, MessageTrace } from '../ike/events.ts';
+import type { ChildSaInfo, DownReason, IkeSaInfo, MessageTrace, Warning } from '../ike/events.ts';
 import type { FailureReport } from '../ike/failure.ts';
 import type { Log, LogFields } from '../ike/runtime.ts';
 import { formatTrace } from './trace.ts';
@@ -42,6 +42,7 @@ export interface EventSource {
   on(event: 'ike-rekeyed', listener: (ike: IkeSaInfo, old: IkeSaInfo) => void): unknown;
   on(event: 'child-rekeyed', listener: (child: ChildSaInfo, old: ChildSaInfo) => void): unknown;
   on(event: 'failed', listener: (report: FailureReport) => void): unknown;
+  on(event: 'warning', listener: (warning: Warning) => void): unknown;
   on(event: 'message', listener: (message: MessageTrace) => void): unknown;
 }
 
@@ -54,6 +55,7 @@ export function logEvents(gateway: EventSource, log: Log): void {
   gateway.on('ike-rekeyed', (ike, old) => log.info('ike-rekeyed', { ike, old: old.id }));
   gateway.on('child-rekeyed', (child, old) => log.info('child-rekeyed', { child, old: old.id }));
   gateway.on('failed', (report) => log.warn('failed', { report }));
+  gateway.on('warning', (warning) => log.warn('warning', { warning }));
   gateway.on('message', (message) => log.debug('message', { text: formatTrace(message) }));
 }
 

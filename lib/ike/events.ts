@@ -12,10 +12,21 @@ export type IkeEvent =
   | { readonly type: 'ike-rekeyed'; readonly old: IkeSaInfo; readonly ike: IkeSaInfo }
   | { readonly type: 'child-rekeyed'; readonly old: ChildSaInfo; readonly child: ChildSaInfo }
   | { readonly type: 'failed'; readonly report: FailureReport }
+  /** Something was done that is allowed by the configuration alone, and should not be for long. */
+  | { readonly type: 'warning'; readonly warning: Warning }
   /** One message sent or received, retransmissions marked: what `npm start` and `--trace` print. */
   | { readonly type: 'message'; readonly message: MessageTrace }
   /** Key material for tshark; only made when the gateway has a key log. SECRET. */
   | { readonly type: 'keys'; readonly keys: KeyLogEntry };
+
+export interface Warning {
+  /** Stable: `sha1-signature`, ... */
+  readonly code: string;
+  /** One sentence for a person. */
+  readonly message: string;
+  readonly connection?: string;
+  readonly remote?: Endpoint;
+}
 
 export type DownReason =
   | 'deleted'

@@ -17,6 +17,8 @@ export interface FailureReport {
   readonly role: 'initiator' | 'responder';
   /** The notify that was sent or received. */
   readonly notify?: string;
+  /** The certificate that it is about, and what about it was not right: `expired`, `untrusted`, `key-usage`, ... */
+  readonly certificate?: { readonly subject: string; readonly fault: string };
   /** Connections that were looked at. */
   readonly candidates?: readonly string[];
   /** Where the offers part: the closest pair of proposals, and the first kind of transform that has nothing in common. */

@@ -1,6 +1,7 @@
 // The negotiation's only door to the outside world. Everything under lib/ike takes time, randomness, network, slow work
 // and the data plane from here, so that the simulation can supply them from a seed and a virtual clock.
 
+import type { SignJob, SignOutcome, VerifyJob, VerifyOutcome } from '../auth/peer.ts';
 import type { Crypto, KeyExchangeJob, KeyExchangeOutcome } from '../crypto/provider.ts';
 import type { Result } from '../errors.ts';
 import type { DataPlane } from '../ipsec/data-plane.ts';
@@ -10,6 +11,8 @@ import type { IkeEvent } from './events.ts';
 export interface Runtime {
   /** Milliseconds on a clock that never goes back. */
   nowMs(): number;
+  /** Milliseconds since 1970, for the dates of certificates alone: this clock may jump. */
+  wallClockMs(): number;
   /** Calls `fire` once after `delayMs`. */
   setTimer(delayMs: number, fire: () => void): Timer;
   /** Unpredictable bytes, for nonces, SPIs, IVs and private values. */
@@ -20,6 +23,10 @@ export interface Runtime {
   readonly crypto: Crypto;
   /** Starts slow work; `done` comes later as an event of its own, never before this call returned. */
   keyExchange(job: KeyExchangeJob, done: (outcome: KeyExchangeOutcome) => void): void;
+  /** Signs, perhaps far away; `done` as with `keyExchange`. It is called, however long the signer takes: after a time with an error. */
+  sign(job: SignJob, done: (outcome: SignOutcome) => void): void;
+  /** Checks a peer's certificates and signature; `done` as with `keyExchange`. */
+  verifyPeer(job: VerifyJob, done: (outcome: VerifyOutcome) => void): void;
   readonly dataPlane: DataPlane;
   /** What users, logs and the demonstration see. */
   emit(event: IkeEvent): void;

@@ -84,7 +84,7 @@ interface SaBasics {
   readonly mode: 'tunnel' | 'transport';
   /** The SPI in the packets: ours for `in`, the peer's for `out`. */
   readonly spi: number;
-  /** The policy that this SA serves. */
+  /** The policy that this SA serves; 0: none, for an AH SA that only goes around others. */
   readonly policyId: number;
   /** Outer addresses; UDP ports when `udpEncapsulation`. */
   readonly local: Endpoint;

@@ -1,6 +1,7 @@
-// Runs every AES-GCM kernel of this processor over many messages and prints one line each: its name and a digest of all that it made.
-// Kernels that agree print the same digest, on whatever processor. cipher-kernels.test.ts builds it for two; built with
-// -fsanitize=address,undefined it looks for reads and writes outside of exact buffers.
+// Runs every AES-GCM kernel of this processor over many messages and prints one line each: its name and a
+// digest of all that it made. Kernels that agree print the same digest, on whatever processor.
+// cipher-kernels.test.ts builds it for two; built with -fsanitize=address,undefined it looks for reads and
+// writes outside of exact buffers.
 #include <cstdio>
 #include <cstring>
 #include <vector>

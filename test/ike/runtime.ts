@@ -1,10 +1,12 @@
 // A Runtime for unit tests: time that the test moves, bytes from a counter, everything that is sent kept.
 
+import { verifyPeerNow } from '../../lib/auth/peer.ts';
 import type { Datagram, Runtime } from '../../lib/ike/runtime.ts';
 import { MemoryDataPlane } from '../../lib/ipsec/memory.ts';
 import { Random } from '../fuzz/mutate.ts';
 import { nodeCrypto, nodeKeyExchange } from '../lib/node-crypto.ts';
 import { VirtualClock } from '../simulation/clock.ts';
+import { signNow, WALL_CLOCK_MS } from '../simulation/signing.ts';
 
 export interface TestRuntime extends Runtime {
   readonly clock: VirtualClock;
@@ -33,6 +35,9 @@ export function testRuntime(seed = 1): TestRuntime {
     localAddressFor: (_remote, done) => clock.after(1, () => done({ ok: true, value: '192.0.2.1' })),
     crypto: nodeCrypto(),
     keyExchange: (job, done) => clock.after(1, () => done(nodeKeyExchange(job))),
+    wallClockMs: () => WALL_CLOCK_MS + clock.nowMs,
+    sign: (job, done) => clock.after(1, () => done(signNow(job))),
+    verifyPeer: (job, done) => clock.after(1, () => done(verifyPeerNow(job))),
     dataPlane: new MemoryDataPlane(random),
     emit() {},
     log: { debug() {}, info() {}, warn() {}, error() {} },

@@ -53,7 +53,13 @@ export function installPeer(lab: Lab, namespace: string, sas: readonly SaParamet
       : [];
     const window = sa.direction === 'in' ? ['replay-window', String(sa.replayWindow)] : [];
     // Without the second flag a tunnel carries the family of its outer addresses only.
-    const known = [...(sa.esn ? ['esn'] : []), ...(sa.mode === 'tunnel' ? ['af-unspec'] : [])];
+    // Without the third one AH is padded to 8 bytes in IPv4 too, and nothing else is taken; 4 is right (RFC 4302 §3.3.3.2.1).
+    const padsTo4 = sa.protocol === 'ah' && !sa.local.address.includes(':');
+    const known = [
+      ...(sa.esn ? ['esn'] : []),
+      ...(sa.mode === 'tunnel' ? ['af-unspec'] : []),
+      ...(padsTo4 ? ['align4'] : []),
+    ];
     const flags = known.length === 0 ? [] : ['flag', ...known];
     if (sa.esn && window.length === 0) window.push('replay-window', '32');
     const what = ['proto', sa.protocol, 'spi', String(sa.spi), 'reqid', String(sa.policyId), 'mode', sa.mode];
@@ -83,6 +89,11 @@ export function installPolicy(
   const [{ local, remote }] = sas;
   for (const direction of ['out', 'in', 'fwd']) {
     const outward = direction === 'out';
+    // A datagram with ESP in it meets the policies before its socket does: between hosts it would need ESP around it.
+    if (direction === 'in' && sas.some((sa) => sa.udpEncapsulation)) {
+      const datagrams = ['src', remote.address, 'dst', local.address, 'proto', 'udp', 'dport', '4500'];
+      lab.ip(namespace, 'xfrm', 'policy', 'add', ...datagrams, 'dir', 'in', 'priority', '1');
+    }
     const prefixes = ['src', outward ? near : far, 'dst', outward ? far : near, 'dir', direction];
     // One template an SA, the innermost first.
     const templates = sas.flatMap((sa) => [
@@ -90,7 +101,7 @@ export function installPolicy(
       ...['src', (outward ? local : remote).address, 'dst', (outward ? remote : local).address],
       ...['proto', sa.protocol, 'reqid', String(sa.policyId), 'mode', sa.mode],
     ]);
-    lab.ip(namespace, 'xfrm', 'policy', 'add', ...prefixes, ...templates);
+    lab.ip(namespace, 'xfrm', 'policy', 'add', ...prefixes, 'priority', '2', ...templates);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "policy/spd.h"
+#include "support.h"
 
 namespace {
 
@@ -15,6 +16,7 @@ using ike::Policy;
 using ike::SaSpec;
 using ike::Selector;
 using ike::Spd;
+using support::NoSuite;
 
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kIcmp = 1;
@@ -180,8 +182,8 @@ void addSa(Spd& spd, Walk& walk, Dice& dice, std::uint32_t id, std::uint32_t pol
   spec.localTs = same ? policy->from : dice.selectors(mixed);
   spec.remoteTs = same ? policy->to : dice.selectors(mixed);
   PlainSa one{nullptr, spec.localTs, spec.remoteTs};
-  // Its suite is never asked: nothing is sealed here.
-  one.sa = std::make_unique<OutboundSa>(std::move(spec), nullptr);
+  // Nothing is sealed here.
+  one.sa = std::make_unique<OutboundSa>(std::move(spec), std::make_unique<NoSuite>());
   spd.attach(*one.sa);
   walk.sas.push_back(std::move(one));
 }

@@ -252,8 +252,10 @@ void receive(Core& core, std::span<ike::Packet> packets, std::int64_t nowNs) {
   } else {
     Work work;
     core.begin(packets, work);
-    work.decrypt();
-    core.finish(work, nowNs);
+    do {
+      work.decrypt();
+      core.finish(work, nowNs);
+    } while (work.unfinished());
     work.done();
   }
 }

@@ -179,16 +179,16 @@ std::string tun(std::istringstream& in) {
   std::uint32_t mtu = 0;
   std::size_t limit = 0;
   in >> name >> mtu >> limit;
-  Outcome<Tun> device = Tun::open(name, mtu, false);
+  Outcome<Tun> device = Tun::open(name, mtu, false, 1);
   if (!device.ok()) return opened(device.failure());
   std::thread([device = std::make_shared<Tun>(std::move(device.value())), limit] {
     Bytes memory(70000);
     Bytes room(kMaxAnswerBytes);
     for (;;) {
-      pollfd ready{device->fd(), POLLIN, 0};
+      pollfd ready{device->fd(0), POLLIN, 0};
       ::poll(&ready, 1, -1);
       VnetHeader header;
-      const std::size_t lengthBytes = device->read(header, memory);
+      const std::size_t lengthBytes = device->read(0, header, memory);
       if (lengthBytes <= limit) continue;
       const std::size_t answerBytes = writeTooBig(std::span(memory).first(lengthBytes), limit, room);
       VnetHeader plain;

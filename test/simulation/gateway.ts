@@ -2,6 +2,7 @@
 // and its data plane, and start again with the same configuration.
 
 import { createHash } from 'node:crypto';
+import { verifyPeerNow } from '../../lib/auth/peer.ts';
 import { concat } from '../../lib/bytes.ts';
 import type { Config } from '../../lib/config/types.ts';
 import type { KeyExchangeJob, KeyExchangeOutcome } from '../../lib/crypto/provider.ts';
@@ -15,6 +16,7 @@ import { Random } from '../fuzz/mutate.ts';
 import { nodeCrypto, nodeKeyExchange } from '../lib/node-crypto.ts';
 import type { VirtualClock } from './clock.ts';
 import { WatchedPlane } from './plane.ts';
+import { signNow, WALL_CLOCK_MS } from './signing.ts';
 
 const NOTHING = new Uint8Array(0);
 const NO_LOG: Log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -31,6 +33,8 @@ export interface GatewayOptions {
   /** Whether the data plane answers later, as a kernel does. */
   readonly slowPlane: boolean;
   readonly udpEncapsulationOnly?: boolean;
+  /** The longest that a signature takes; 60 ms by default. */
+  readonly slowestSignatureMs?: number;
   readonly clock: VirtualClock;
   readonly send: (datagram: Datagram) => void;
   /** Hears every event, before the gateway keeps it. */
@@ -46,8 +50,10 @@ export class Gateway {
   readonly events: IkeEvent[] = [];
   /** Timers that wait; keyed by a number so that tests can see when each is due. */
   readonly timers = new Map<object, number>();
-  /** Key exchanges that have not come back. */
+  /** Key exchanges and signatures that have not come back. */
   exchanging = 0;
+  /** Signatures that were made or checked. */
+  signatures = 0;
   /** Key-exchange jobs that came to an end, by operation. */
   readonly exchanges: Record<string, number> = { initiate: 0, respond: 0, finish: 0 };
   /** The very arrays that held seeds, private values and shared secrets of key exchanges: to be zeros when they are over. */
@@ -150,6 +156,9 @@ export class Gateway {
           done(outcome);
         });
       },
+      wallClockMs: () => WALL_CLOCK_MS + clock.nowMs,
+      sign: (job, done) => this.#slowly(later, () => done(signNow(job))),
+      verifyPeer: (job, done) => this.#slowly(later, () => done(verifyPeerNow(job))),
       dataPlane: plane,
       emit: (event) => {
         this.#options.heard(event);
@@ -161,6 +170,16 @@ export class Gateway {
     const endpoint = new IkeEndpoint(runtime, config, PORTS);
     plane.onEvent((event) => endpoint.dataPlaneEvent(event));
     return { endpoint, plane };
+  }
+
+  /** Signatures take their time from the seed, and sometimes as long as an HSM that sleeps. */
+  #slowly(later: (delayMs: number, then: () => void) => void, then: () => void): void {
+    this.exchanging++;
+    this.signatures++;
+    later(1 + this.#random.below(this.#options.slowestSignatureMs ?? 60), () => {
+      this.exchanging--;
+      then();
+    });
   }
 
   #setTimer(delayMs: number, fire: () => void, life: number): Timer {

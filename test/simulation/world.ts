@@ -45,6 +45,7 @@ export interface WorldOptions {
   readonly faults?: Partial<Faults>;
   readonly keyExchange?: 'node' | 'cheap';
   readonly slowPlanes?: boolean;
+  readonly slowestSignatureMs?: number;
 }
 
 /** A NAT in front of one gateway. Ports are mapped one by one; `rebind` forgets the mappings, as a NAT that restarted. */
@@ -122,6 +123,9 @@ export class World {
       seed: this.seed * 64 + 3 + this.#hosts.size,
       keyExchange: this.#options.keyExchange ?? 'node',
       slowPlane: this.#options.slowPlanes ?? false,
+      ...(this.#options.slowestSignatureMs === undefined
+        ? {}
+        : { slowestSignatureMs: this.#options.slowestSignatureMs }),
       udpEncapsulationOnly: options.udpEncapsulationOnly ?? false,
       clock: this.clock,
       send: (datagram) => this.#send(datagram.local, datagram.remote, datagram.data),

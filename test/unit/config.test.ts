@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ConfigInput, parseConfig } from '../../lib/config/parse.ts';
 import { formatProposal, parseProposal } from '../../lib/config/proposal.ts';
+import type { LocalAuth, RemoteAuth } from '../../lib/config/types.ts';
 import { ConfigError } from '../../lib/errors.ts';
 import { formatSelector } from '../../lib/ipsec/selector.ts';
 
@@ -21,6 +22,11 @@ function written(connection: object = {}, child: object = {}): unknown {
       },
     },
   };
+}
+
+function pskOf(auth: LocalAuth | RemoteAuth): Uint8Array {
+  assert.ok(auth.kind === 'psk');
+  return auth.psk;
 }
 
 function mistake(input: unknown): ConfigError {
@@ -41,7 +47,7 @@ test("the design's example is complete after validation", () => {
   assert.equal(branch.localAddress, undefined);
   assert.equal(branch.remoteAddress, '203.0.113.9');
   assert.equal(branch.remote.id?.text, 'branch.example.com');
-  assert.deepEqual(Buffer.from(branch.local.auth.psk).toString(), SECRET);
+  assert.deepEqual(Buffer.from(pskOf(branch.local.auth)).toString(), SECRET);
   assert.equal(branch.rekeyTimeMs, 14_400_000);
   assert.equal(branch.overTimeMs, 1_440_000);
   const lan = branch.children['lan'];
@@ -55,7 +61,7 @@ test('the result is frozen all the way down, and its keys are copies', () => {
   const key = Uint8Array.of(1, 2, 3);
   const config = parseConfig(written({ remote: { address: '192.0.2.1', auth: { psk: key } } }));
   key.fill(0);
-  assert.deepEqual(config.connections['branch'].remote.auth.psk, Uint8Array.of(1, 2, 3));
+  assert.deepEqual(pskOf(config.connections['branch'].remote.auth), Uint8Array.of(1, 2, 3));
   assert.ok(Object.isFrozen(config.connections['branch'].children['lan'].proposals[0].encr));
   assert.ok(Object.isFrozen(config.limits));
 });
@@ -73,7 +79,7 @@ const KEYS: [string, string][] = [
 for (const [text, hex] of KEYS)
   test(`the key ${text} is the bytes ${hex}`, () => {
     const config = parseConfig(written({ remote: { address: '192.0.2.1', auth: { psk: text } } }));
-    assert.equal(Buffer.from(config.connections['branch'].local.auth.psk).toString('hex'), hex);
+    assert.equal(Buffer.from(pskOf(config.connections['branch'].local.auth)).toString('hex'), hex);
   });
 
 const TIMES: [string | number, number][] = [

@@ -21,6 +21,11 @@ const NOTATIONS: [string, number, string, string?][] = [
   ['keyid:0x00ff', IdType.KEY_ID, '00ff'],
   ['fqdn:192.0.2.1', IdType.FQDN, '3139322e302e322e31'],
   ['email:a@b', IdType.RFC822_ADDR, '614062', 'a@b'],
+  [
+    'CN=gw, O=Example',
+    IdType.DER_ASN1_DN,
+    '301f310b30090603550403130267773110300e060355040a13074578616d706c65',
+  ],
   ['#9:3000', IdType.DER_ASN1_DN, '3000'],
 ];
 for (const [text, idType, hex, canonical = text] of NOTATIONS)
@@ -40,7 +45,9 @@ for (const text of [
   'a@b@c',
   'keyid:',
   'keyid:0x0',
-  'CN=gw, O=Example',
+  'CN=gw, O',
+  'WHAT=gw',
+  'C=Switzerland',
   'bell\u0007',
   `${'x'.repeat(1025)}`,
 ])

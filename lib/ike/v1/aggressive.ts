@@ -9,6 +9,7 @@
 
 import { matchIdentity } from '../../auth/identity.ts';
 import { wipe } from '../../bytes.ts';
+import { sharedKey } from '../../config/ikev1.ts';
 import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
 import { groupId } from '../../crypto/ikev1-ids.ts';
 import type { Datagram } from '../runtime.ts';
@@ -98,7 +99,7 @@ export class AggressiveInitiator extends Phase1 {
       const { secret } = outcome.value;
       ike.spiR = responderCookie;
       const exchanged = { ni: material.ni, nr: material.nr, spiI: ike.spiI, spiR: ike.spiR };
-      const keys = pskKeys(host, suite, connection.remote.auth.psk, secret, exchanged);
+      const keys = pskKeys(host, suite, sharedKey(connection), secret, exchanged);
       wipe(secret);
       if (!this.proves('responder', suite, keys, id, hash.data)) {
         host.count('not-authentic');
@@ -183,7 +184,7 @@ export class AggressiveResponder extends Phase1 {
       const { secret, publicValue } = outcome.value;
       material.publicR = publicValue;
       const exchanged = { ni: material.ni, nr: material.nr, spiI: ike.spiI, spiR: ike.spiR };
-      this.#keys = pskKeys(host, suite, connection.remote.auth.psk, secret, exchanged);
+      this.#keys = pskKeys(host, suite, sharedKey(connection), secret, exchanged);
       wipe(secret);
       ike.localId = ownIdentity(connection, ike.local.address);
       const hash = this.hashOf('responder', suite, this.#keys, idBody(ike.localId));
@@ -239,12 +240,19 @@ export class AggressiveResponder extends Phase1 {
   }
 
   protected override undecipherable(): void {
-    const advice = 'compare the pre-shared key of both sides';
+    this.#tell(`the proof of ${this.ike.remoteId?.text} does not fit the pre-shared key`);
+  }
+
+  protected override toldOf(notify: string): void {
+    this.ike.host.count('unprotected-message');
+    this.#tell(`${this.ike.remoteId?.text} does not go on: ${notify}`);
+  }
+
+  /** Once, for it may be anybody's word; phase 1 goes on for whoever has the key. */
+  #tell(message: string): void {
     if (this.#told) return;
     this.#told = true;
-    this.report('authentication', `the proof of ${this.ike.remoteId?.text} does not fit the pre-shared key`, {
-      advice,
-    });
+    this.report('authentication', message, { advice: 'compare the pre-shared key of both sides' });
   }
 
   #told = false;

@@ -13,6 +13,7 @@
 
 import { matchIdentity } from '../../auth/identity.ts';
 import { equalBytes, wipe } from '../../bytes.ts';
+import { sharedKey } from '../../config/ikev1.ts';
 import type { Connection } from '../../config/types.ts';
 import type { Result } from '../../errors.ts';
 import { fail } from '../../errors.ts';
@@ -129,7 +130,7 @@ export class MainModeInitiator extends Phase1 {
       if (!outcome.ok) return this.fail('key-exchange', outcome.error.message);
       const { secret } = outcome.value;
       const exchanged = { ni: material.ni, nr: material.nr, spiI: ike.spiI, spiR: ike.spiR };
-      this.#keys = pskKeys(host, suite, connection.remote.auth.psk, secret, exchanged);
+      this.#keys = pskKeys(host, suite, sharedKey(connection), secret, exchanged);
       wipe(secret);
       this.detectNat(suite, datagram, payloads);
       if (ike.encap && !ike.natt) ike.float();
@@ -301,7 +302,7 @@ export class MainModeResponder extends Phase1 {
     const { ike, material } = this;
     const groups: { psk: Uint8Array; connections: Connection[] }[] = [];
     for (const connection of ike.candidates) {
-      const { psk } = connection.remote.auth;
+      const psk = sharedKey(connection);
       const known = groups.find((group) => equalBytes(group.psk, psk));
       if (known !== undefined) known.connections.push(connection);
       else if (groups.length < MOST_TRIALS) groups.push({ psk, connections: [connection] });

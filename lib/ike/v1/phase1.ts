@@ -101,6 +101,11 @@ export abstract class Phase1 {
     return message.ok ? ok({ payloads: message.value.payloads, accept() {} }) : message;
   }
 
+  /** The peer, or anybody in its name, tells a responder of an error: no more than something to report. */
+  protected toldOf(_notify: string): void {
+    this.ike.host.count('unprotected-message');
+  }
+
   /** A message did not decrypt to payloads: the peer's key may be another. */
   protected undecipherable(): void {}
 

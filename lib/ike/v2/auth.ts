@@ -1,14 +1,13 @@
-// IKE_AUTH with pre-shared keys (RFC 7296 §1.2, §2.15, §2.4): who both are, and the first Child SA.
+// IKE_AUTH (RFC 7296 §1.2, §2.15, §2.4): who both are, and the first Child SA. How each proves it is in authenticate.ts.
 //
-//   initiator                                          responder
-//   SK { IDi, [IDr], AUTH, SA, TSi, TSr, [N] }   ->
-//                                                <-    SK { IDr, AUTH, SA, TSi, TSr }
-//                                                or    SK { IDr, AUTH, N(why no Child SA) }: the IKE SA is up without it
-//                                                or    SK { N(AUTHENTICATION_FAILED) }: nothing is
+//   initiator                                                             responder
+//   SK { IDi, [CERT], [CERTREQ], [IDr], AUTH, SA, TSi, TSr, [N] }   ->
+//                                               <-    SK { IDr, [CERT], AUTH, SA, TSi, TSr }
+//                                               or    SK { IDr, [CERT], AUTH, N(why no Child SA) }: the IKE SA is up without it
+//                                               or    SK { N(AUTHENTICATION_FAILED) }: nothing is
 
 import { identityFrom, identityFromAddress, matchIdentity } from '../../auth/identity.ts';
-import { pskAuthentication, SHARED_KEY_MIC } from '../../auth/psk.ts';
-import { equalConstantTime } from '../../bytes.ts';
+import { certifies } from '../../auth/peer.ts';
 import type { ChildConfig, Connection, Identity } from '../../config/types.ts';
 import { ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
@@ -17,6 +16,13 @@ import { endLater, startIkeTimers } from '../lifetimes.ts';
 import { reportFailure } from '../report.ts';
 import { ExchangeType, findNotify, findPayload, type Payload } from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
+import {
+  type AuthRefusal,
+  adviceAfterRefusal,
+  certificateRequest,
+  checkPeer,
+  prove,
+} from './authenticate.ts';
 import {
   answerPayloads,
   type ChildOffer,
@@ -63,20 +69,31 @@ export class Auth implements Exchange {
         inAuth: true,
         packet: ike.host.heldPacket(ike.connection, config),
       });
-      const { sa, ts } = offerPayloads(this.#offer);
-      const expected = ike.connection.remote.id;
-      const { localId } = ike;
-      if (localId === undefined) return;
+      this.#prove(ike, this.#offer, send);
+    });
+  }
+
+  #prove(ike: IkeSa, offer: ChildOffer, send: (payloads: readonly Payload[]) => void): void {
+    const { localId, connection } = ike;
+    if (localId === undefined) return;
+    const expected = connection.remote.id;
+    prove(ike, connection, localId, (proof) => {
+      // Whatever ended it has given the SPI back.
+      if (ike.state !== 'connecting' || this.#offer !== offer) return;
+      if (!proof.ok) {
+        this.abandon(ike);
+        return fail(ike, 'authentication', proof.error.message, proof.error.more);
+      }
+      const { sa, ts } = offerPayloads(offer);
+      const certificates = proof.value.filter(({ type }) => type === 'CERT');
       send([
         { type: 'IDi', idType: localId.idType, data: localId.data },
-        ...(expected === undefined
+        ...certificates,
+        ...certificateRequest([connection]),
+        ...(expected === undefined || expected.wildcard === true
           ? []
           : [{ type: 'IDr', idType: expected.idType, data: expected.data } as const]),
-        {
-          type: 'AUTH',
-          method: SHARED_KEY_MIC,
-          data: authentication(ike, 'initiator', ike.connection.local.auth.psk, localId),
-        },
+        ...proof.value.filter(({ type }) => type !== 'CERT'),
         ...sa,
         ...ts,
         ...(isFirstContact(ike) ? [makeNotify(Notify.INITIAL_CONTACT)] : []),
@@ -104,7 +121,7 @@ export class Auth implements Exchange {
     if (idr === undefined || auth === undefined) {
       this.abandon(ike);
       const notify = error === undefined ? {} : { notify: notifyName(error.notify) };
-      const advice = 'compare the identities and the pre-shared key of both sides';
+      const advice = adviceAfterRefusal(ike);
       return fail(ike, 'authentication', `the peer refused us${error ? ` with ${notify.notify}` : ''}`, {
         ...notify,
         advice,
@@ -112,18 +129,23 @@ export class Auth implements Exchange {
     }
     const remoteId = identityFrom(idr.idType, idr.data);
     const { remote } = ike.connection;
-    const expected = authentication(ike, 'responder', remote.auth.psk, remoteId);
-    const known = matchIdentity(remote.id, remoteId);
-    if (auth.method !== SHARED_KEY_MIC || !equalConstantTime(expected, auth.data) || !known) {
+    const disbelieve = ({ message, more }: AuthRefusal): void => {
       this.abandon(ike);
-      const why = known
-        ? 'its AUTH does not fit the pre-shared key'
-        : `it is ${remoteId.text}, not ${remote.id?.text}`;
       // The peer thinks the SA is up: it is told otherwise before it goes (RFC 7296 §2.21.2).
       ike.enqueue(new TellFailure());
       done();
-      return report(ike, 'authentication', `the peer did not prove who it is: ${why}`);
-    }
+      report(ike, 'authentication', `the peer did not prove who it is: ${message}`, more);
+    };
+    if (!matchIdentity(remote.id, remoteId))
+      return disbelieve({ message: `it is ${remoteId.text}, not ${remote.id?.text}`, more: {} });
+    checkPeer(ike, [ike.connection], remoteId, payloads, (accepted) => {
+      if (ike.state !== 'connecting') return;
+      if (!accepted.ok) return disbelieve(accepted.error);
+      this.#up(ike, remoteId, payloads, done);
+    });
+  }
+
+  #up(ike: IkeSa, remoteId: Identity, payloads: readonly Payload[], done: () => void): void {
     ike.remoteId = remoteId;
     const duplicates = siblings(ike).filter(
       (other) => other.role === 'responder' && areSimultaneous(ike, other),
@@ -212,42 +234,49 @@ export function respondAuth(ike: IkeSa, payloads: readonly Payload[], reply: Rep
   };
   if (idi === undefined) return refuse('the peer sent no identity');
   const remoteId = identityFrom(idi.idType, idi.data);
-  if (auth?.method !== SHARED_KEY_MIC)
-    return refuse(`${remoteId.text} does not authenticate with a pre-shared key`);
+  if (auth === undefined) return refuse(`${remoteId.text} sent no AUTH`);
   const idr = findPayload(payloads, 'IDr');
   const known = ike.candidates.filter(
     (candidate) =>
       matchIdentity(candidate.remote.id, remoteId) &&
-      (idr === undefined || matchIdentity(ownIdentity(candidate, ike), idr)),
+      (idr === undefined || matchIdentity(ownIdentity(candidate, ike, idr), idr)),
   );
   const candidates = ike.candidates.map((candidate) => candidate.name);
   if (known.length === 0) return refuse(`no connection is for ${remoteId.text}`, { candidates });
-  const connection = known.find((candidate) =>
-    equalConstantTime(authentication(ike, 'initiator', candidate.remote.auth.psk, remoteId), auth.data),
-  );
-  if (connection === undefined) {
-    const advice = 'compare the pre-shared key of both sides';
-    return refuse(`the AUTH of ${remoteId.text} does not fit the pre-shared key`, { candidates, advice });
-  }
-  ike.assign(connection);
-  ike.remoteId = remoteId;
-  ike.localId = ownIdentity(connection, ike);
-  if (
-    connection.unique === 'keep' &&
-    siblings(ike).some((other) => other.alive && !areSimultaneous(other, ike))
-  ) {
-    return refuse(`${remoteId.text} has an IKE SA already, which is kept`);
-  }
+  checkPeer(ike, known, remoteId, payloads, (accepted) => {
+    if (ike.state !== 'connecting') return;
+    if (!accepted.ok) return refuse(accepted.error.message, { candidates, ...accepted.error.more });
+    const connection = accepted.value;
+    const localId = ownIdentity(connection, ike, idr);
+    ike.assign(connection);
+    ike.remoteId = remoteId;
+    ike.localId = localId;
+    prove(ike, connection, localId, (proof) => {
+      if (ike.state !== 'connecting') return;
+      if (!proof.ok) return refuse(proof.error.message, proof.error.more);
+      if (
+        connection.unique === 'keep' &&
+        siblings(ike).some((other) => other.alive && !areSimultaneous(other, ike))
+      ) {
+        return refuse(`${remoteId.text} has an IKE SA already, which is kept`);
+      }
+      complete(
+        ike,
+        [{ type: 'IDr', idType: localId.idType, data: localId.data }, ...proof.value],
+        payloads,
+        reply,
+      );
+    });
+  });
+}
 
-  const { localId } = ike;
-  const identity: readonly Payload[] = [
-    { type: 'IDr', idType: localId.idType, data: localId.data },
-    {
-      type: 'AUTH',
-      method: SHARED_KEY_MIC,
-      data: authentication(ike, 'responder', connection.local.auth.psk, localId),
-    },
-  ];
+/** Both have proved who they are: the first Child SA, and the answer. */
+function complete(
+  ike: IkeSa,
+  identity: readonly Payload[],
+  payloads: readonly Payload[],
+  reply: Reply,
+): void {
   const up = (answer: readonly Payload[], child?: ChildSa): void => {
     reply([...identity, ...answer]);
     ike.established();
@@ -340,23 +369,18 @@ function isFirstContact(ike: IkeSa): boolean {
   );
 }
 
-function ownIdentity(connection: Connection, ike: IkeSa): Identity {
-  return connection.local.id ?? identityFromAddress(ike.local.address);
-}
-
-/** The AUTH value of one side; both compute both. */
-function authentication(ike: IkeSa, side: IkeSa['role'], psk: Uint8Array, identity: Identity): Uint8Array {
-  const { init, keys, suite, nonces } = ike;
-  if (init === undefined || keys === undefined || suite === undefined || nonces === undefined) {
-    throw new Error('authentication before the key exchange');
-  }
-  return pskAuthentication(ike.host.runtime.crypto, suite.prf, psk, {
-    message: side === ike.role ? init.ownMessage : init.peerMessage,
-    peerNonce: nonces[side === 'initiator' ? 1 : 0],
-    idType: identity.idType,
-    idData: identity.data,
-    skP: side === 'initiator' ? keys.pi : keys.pr,
-  });
+/** Who we are for a peer that asked for `asked`: a certificate may stand for more than one name. */
+function ownIdentity(
+  { local }: Connection,
+  ike: IkeSa,
+  asked: Pick<Identity, 'idType' | 'data'> | undefined,
+): Identity {
+  const own = local.id ?? identityFromAddress(ike.local.address);
+  if (asked === undefined || local.auth.kind === 'psk' || matchIdentity(own, asked)) return own;
+  const [certificate] = local.auth.chain;
+  return certificate !== undefined && certifies(certificate, asked)
+    ? identityFrom(asked.idType, asked.data)
+    : own;
 }
 
 function report(ike: IkeSa, code: string, message: string, more: Partial<FailureReport> = {}): void {

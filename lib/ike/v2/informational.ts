@@ -6,8 +6,10 @@
 import { readUint32, uint32 } from '../../bytes.ts';
 import type { ChildSa } from '../child-sa.ts';
 import type { DownReason } from '../events.ts';
+import { reportFailure } from '../report.ts';
 import { ExchangeType, findNotify, type Payload, Protocol } from '../wire/message.ts';
-import { Notify } from '../wire/notify.ts';
+import { Notify, notifyName } from '../wire/notify.ts';
+import { adviceAfterRefusal } from './authenticate.ts';
 import { protocolId } from './child-negotiation.ts';
 import type { IkeSa, Reply } from './ike-sa.ts';
 import { makeNotify } from './notifies.ts';
@@ -126,6 +128,18 @@ export function respondInformational(ike: IkeSa, payloads: readonly Payload[], r
   const deletes = payloads.filter((payload) => payload.type === 'D');
   if (endsIke(payloads)) {
     reply([]);
+    // The initiator did not believe us (RFC 7296 §2.21.2).
+    if (findNotify(payloads, Notify.AUTHENTICATION_FAILED) !== undefined)
+      reportFailure(
+        ike,
+        {
+          exchange: 'IKE_AUTH',
+          role: 'responder',
+          code: 'authentication',
+          message: `${ike.remoteId?.text ?? 'the peer'} does not believe who we are`,
+        },
+        { notify: notifyName(Notify.AUTHENTICATION_FAILED), advice: adviceAfterRefusal(ike) },
+      );
     return endedByPeer(ike);
   }
   const removed = new Map<number, Uint8Array[]>(

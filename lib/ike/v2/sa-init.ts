@@ -2,7 +2,7 @@
 //
 //   initiator                              responder
 //   SA, KE, N, N(NAT_DETECTION_*)   ->
-//                                   <-     SA, KE, N, N(NAT_DETECTION_*)
+//                                   <-     SA, KE, N, N(NAT_DETECTION_*), [CERTREQ]
 //                                   or     N(COOKIE), N(INVALID_KE_PAYLOAD), an error; then nothing is kept
 //
 // Nothing here is authenticated: errors are believed only when no better answer came for a while (§2.21.1).
@@ -37,6 +37,7 @@ import {
 import { Notify, notifyName } from '../wire/notify.ts';
 import { answerInClear } from './answer-in-clear.ts';
 import { Auth } from './auth.ts';
+import { certificateRequest, signatureHashes } from './authenticate.ts';
 import { peerCameUpMeanwhile } from './collision.ts';
 import { IkeSa } from './ike-sa.ts';
 import { logIkeKeys } from './key-log.ts';
@@ -105,6 +106,7 @@ export class SaInit implements Exchange {
       { type: 'KE', method: this.#method.id, data: this.#share.publicValue },
       { type: 'NONCE', data: this.#ni },
       ...detectionNotifies(ike, ike, wantsEncap(host, connection)),
+      ...signatureHashes([connection]),
     ];
     if (this.#cookie !== undefined) payloads.unshift(makeNotify(Notify.COOKIE, this.#cookie));
     const message = encodeMessage(ike.header(ExchangeType.IKE_SA_INIT, 0, false), payloads);
@@ -309,6 +311,9 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
       ike.pretendsNat = wantsEncap(host, first);
       answered.push(...detectionNotifies(ike, datagram, ike.pretendsNat));
     }
+    // Both sides have said what they take, or neither (RFC 7427 §3).
+    if (findNotify(payloads, Notify.SIGNATURE_HASH_ALGORITHMS)) answered.push(...signatureHashes(reachable));
+    answered.push(...certificateRequest(reachable));
     establishKeys(ike, suite, outcome.value.secret, nonce.data, nr);
     const responseHeader = ike.header(ExchangeType.IKE_SA_INIT, 0, true);
     const bytes = encodeMessage(responseHeader, answered);

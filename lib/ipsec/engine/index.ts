@@ -75,6 +75,8 @@ export async function openEngine(
       ),
   );
   for (const warning of native.warnings()) log.warn('engine-address-left-out', { reason: warning });
+  const udpOnly = native.udpOnly();
+  if (udpOnly !== undefined) log.warn('engine-udp-only', { reason: udpOnly });
   return {
     dataPlane: new EngineDataPlane(native, inbox, nowMs),
     transport: new EngineTransport(native, inbox),
@@ -86,7 +88,7 @@ export function automaticWorkers(cores: number = availableParallelism()): number
   return Math.min(MAX_AUTOMATIC_WORKERS, Math.max(1, Math.floor(cores / CORES_PER_WORKER)));
 }
 
-/** Whether the engine has these algorithms (addon/cipher/suite.cc); in both modes. */
+/** Whether the engine has these algorithms (addon/cipher/suite.cc, addon/esp/ah.cc); in both modes. AH needs CAP_NET_RAW beside them. */
 export function engineCarries({ protocol, encryption, integrity }: SaSuite): boolean {
   if (protocol === 'ah')
     return encryption === undefined && integrity !== undefined && INTEGRITY.has(integrity.name);
@@ -174,7 +176,7 @@ class Inbox {
 
 class EngineDataPlane implements DataPlane {
   readonly name = 'engine';
-  readonly udpEncapsulationOnly = true;
+  readonly udpEncapsulationOnly: boolean;
   readonly #native: NativeEngine;
   readonly #inbox: Inbox;
   readonly #nowMs: () => number;
@@ -185,6 +187,7 @@ class EngineDataPlane implements DataPlane {
     this.#native = native;
     this.#inbox = inbox;
     this.#nowMs = nowMs;
+    this.udpEncapsulationOnly = native.udpOnly() !== undefined;
   }
 
   get #closed(): boolean {
@@ -192,7 +195,7 @@ class EngineDataPlane implements DataPlane {
   }
 
   supports(suite: SaSuite): boolean {
-    return engineCarries(suite);
+    return engineCarries(suite) && (suite.protocol === 'esp' || !this.udpEncapsulationOnly);
   }
 
   onEvent(listener: (event: DataPlaneEvent) => void): void {
@@ -217,8 +220,7 @@ class EngineDataPlane implements DataPlane {
     else if (!this.supports(sa)) {
       const name = [sa.encryption, sa.integrity].flatMap((row) => row?.name ?? []).join('-');
       done({ code: 'ERR_IKE_ALGORITHM', message: `the engine has no ${name}` });
-    } else if (sa.udpEncapsulation) done(this.#attempt(() => this.#native.addSa(nativeSa(sa))));
-    else done({ code: 'ERR_IKE_UNSUPPORTED', message: 'the engine carries ESP in UDP only' });
+    } else done(this.#attempt(() => this.#native.addSa(nativeSa(sa))));
   }
 
   updateSa(id: number, path: { readonly local: Endpoint; readonly remote: Endpoint }): void {

@@ -161,6 +161,8 @@ export interface NativeStats {
 /** Throws errors with a `code` of its own where a command fails, ERR_IKE_CLOSED after the last half was closed. */
 export interface NativeEngine {
   ports(): { ike: number; natt: number };
+  /** Why there is no ESP without UDP, and no AH; undefined: there is. */
+  udpOnly(): string | undefined;
   /** Wildcard addresses that the host cannot bind. */
   warnings(): string[];
   send(local: Uint8Array, remote: Uint8Array, remotePort: number, natt: boolean, data: Uint8Array): void;

@@ -3,7 +3,7 @@
 // That plugin wants UDP encapsulation: connections say `encap = yes` where no NAT asks for it.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { inner, type RawSection, readRaw, render, type Section } from './conf.ts';
 import { type Host, inside } from './network.ts';
 import { type Command, Daemon, run, until } from './shell.ts';
@@ -101,9 +101,16 @@ export class Charon {
     return text.replace(/^\S+ {2,}[\w ]+ = .*\n/gm, '') + this.#daemon.log;
   }
 
-  /** Loads the content of a swanctl.conf in place of what was loaded before. */
-  async load(conf: Section): Promise<void> {
+  /**
+   * Loads the content of a swanctl.conf in place of what was loaded before. `files` stand beside it, by path: `x509/own.pem`,
+   * `x509ca/root.pem`, `private/own.pem`.
+   */
+  async load(conf: Section, files: Readonly<Record<string, string>> = {}): Promise<void> {
     const path = join(this.#folder, 'swanctl.conf');
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(this.#folder, name)), { recursive: true });
+      writeFileSync(join(this.#folder, name), content);
+    }
     writeFileSync(path, render(conf));
     await run(this.#swanctl('--load-all', '--file', path));
   }
@@ -168,8 +175,14 @@ export class Charon {
   }
 
   #swanctl(...args: string[]): Command {
-    const environment = `STRONGSWAN_CONF=${join(this.#folder, 'strongswan.conf')}`;
-    return ['nsenter', ['-t', String(this.#daemon.pid), '-m', '-n', 'env', environment, 'swanctl', ...args]];
+    const environment = [
+      `STRONGSWAN_CONF=${join(this.#folder, 'strongswan.conf')}`,
+      `SWANCTL_DIR=${this.#folder}`,
+    ];
+    return [
+      'nsenter',
+      ['-t', String(this.#daemon.pid), '-m', '-n', 'env', ...environment, 'swanctl', ...args],
+    ];
   }
 }
 

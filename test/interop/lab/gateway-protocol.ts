@@ -40,7 +40,7 @@ export type Order = {
 export type EventName = Exclude<keyof GatewayEvents, 'packet' | 'rekeyed'>;
 export const EVENTS: readonly EventName[] = [
   ...(['ike-up', 'ike-down', 'ike-rekeyed', 'child-up', 'child-down', 'child-rekeyed'] as const),
-  ...(['failed', 'message', 'keys'] as const),
+  ...(['failed', 'warning', 'message', 'keys'] as const),
 ];
 
 export type RecordedEvent = {

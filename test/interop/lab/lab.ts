@@ -19,7 +19,7 @@ import { run } from './shell.ts';
 const LOG_TAIL_CHARACTERS = 20_000;
 
 /** What a scenario needs beside root, ip and tcpdump. */
-export type Need = 'engine' | 'charon' | 'iked' | 'nat' | 'iperf3' | 'tshark';
+export type Need = 'engine' | 'charon' | 'iked' | 'nat' | 'iperf3' | 'openssl' | 'tshark';
 
 /** What tells that a need is there, and what to install or do when it is not. */
 const NEEDS: Readonly<Record<Need, { here: () => boolean; install: string }>> = {
@@ -43,6 +43,7 @@ const NEEDS: Readonly<Record<Need, { here: () => boolean; install: string }>> = 
   },
   nat: { here: () => works('nft', '--version'), install: 'apt-get install nftables' },
   iperf3: { here: () => works('iperf3', '--version'), install: 'apt-get install iperf3' },
+  openssl: { here: () => works('openssl', 'version'), install: 'apt-get install openssl' },
   tshark: { here: () => works('tshark', '--version'), install: 'apt-get install tshark' },
 };
 
@@ -98,12 +99,17 @@ export class Lab {
     return gateway;
   }
 
-  /** Starts strongSwan on a host with a swanctl.conf, and more settings of its strongswan.conf. */
-  async charon(host: Host, conf: Section, settings: Section = {}): Promise<Charon> {
+  /** Starts strongSwan on a host with a swanctl.conf, more settings of its strongswan.conf, and files beside them. */
+  async charon(
+    host: Host,
+    conf: Section,
+    settings: Section = {},
+    files: Readonly<Record<string, string>> = {},
+  ): Promise<Charon> {
     const folder = join(this.folder, `charon-${this.#peers.length}`);
     const charon = await Charon.start(host, folder, settings);
     this.#peers.push(charon);
-    await charon.load(conf);
+    await charon.load(conf, files);
     return charon;
   }
 

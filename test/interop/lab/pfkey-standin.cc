@@ -1,7 +1,8 @@
-// A stand-in for the kernel's PF_KEY socket, preloaded into OpenIKED where the kernel has none. The socket that the daemon asks
-// for is a datagram socket connected to itself: what it writes comes back as the kernel's answer without an error, for PF_KEY
-// answers repeat the request. Only a request for an SPI must be answered with one. Each SA that passes by is told on standard
-// error with its keys, for the test to compare. IPsec policies on sockets are agreed to. No packet is protected by any of it.
+// A stand-in for the kernel's PF_KEY socket, preloaded into OpenIKED where the kernel has none. The socket
+// that the daemon asks for is a datagram socket connected to itself: what it writes comes back as the
+// kernel's answer without an error, for PF_KEY answers repeat the request. Only a request for an SPI must be
+// answered with one. Each SA that passes by is told on standard error with its keys, for the test to compare.
+// IPsec policies on sockets are agreed to. No packet is protected by any of it.
 
 #include <dlfcn.h>
 #include <linux/pfkeyv2.h>
