@@ -54,6 +54,8 @@ function begin(host: Host, datagram: Datagram, frame: Framed<IsakmpHeader>, mayA
     (exchange !== Exchange.MAIN_MODE && exchange !== Exchange.AGGRESSIVE)
   )
     return host.count('unknown-ike-spi');
+  // A cookie of our own making: somebody sends us our own message.
+  if (table.findBySpi(header.initiatorCookie) !== undefined) return host.count('reflected-message');
   const known = table.findByInit(datagram.remote, header.initiatorCookie);
   if (known !== undefined) {
     if (known instanceof V1IkeSa && known.phase1?.exchange === exchange)
