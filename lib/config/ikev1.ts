@@ -86,15 +86,20 @@ export function checkIkev1(path: string, connection: Connection): void {
       refuse(`${path}.aggressive`, 'true is not accepted with version 2, which has no Aggressive Mode');
     return;
   }
-  for (const [side, { auth }] of [
-    ['local', local],
-    ['remote', remote],
-  ] as const)
-    if (auth.kind !== 'psk')
+  if (local.auth.kind !== remote.auth.kind)
+    refuse(`${path}.local.auth`, 'is not accepted: in IKEv1 both sides have a pre-shared key, or both sign');
+  if (local.auth.kind === 'signature') {
+    if (authMethodOf(connection) === undefined)
       refuse(
-        `${path}.${side}.auth`,
-        `is not accepted with version ${JSON.stringify(version)}: IKEv1 is done with pre-shared keys; expected a psk`,
+        `${path}.local.auth.privateKey`,
+        'is not accepted with IKEv1, which has RSA and the curves P-256, P-384 and P-521',
       );
+    if (connection.aggressive)
+      refuse(
+        `${path}.aggressive`,
+        'true is not accepted with certificates: Main Mode hides what Aggressive Mode shows',
+      );
+  }
   const [own, theirs] = [pskOf(local.auth), pskOf(remote.auth)];
   if (!equalBytes(own, theirs))
     refuse(
@@ -149,6 +154,16 @@ function checkSelectors(path: string, selectors: readonly TrafficSelector[]): vo
     if (startPort !== endPort && !(startPort === 0 && endPort === 65535))
       refuse(path, 'a range of ports is not accepted with IKEv1; expected one port, or none for all');
 }
+
+/** The authentication method of phase 1: 1 with a pre-shared key, 3 with RSA, 9 to 11 with ECDSA (RFC 2409 Appendix A, RFC 4754 §5). */
+export function authMethodOf({ local: { auth } }: Connection): number | undefined {
+  if (auth.kind === 'psk') return 1;
+  const { type, curve } = auth.key.kind;
+  if (type === 'rsa') return 3;
+  return type === 'ec' ? CURVE_METHODS[curve ?? ''] : undefined;
+}
+
+const CURVE_METHODS: Readonly<Record<string, number>> = { prime256v1: 9, secp384r1: 10, secp521r1: 11 };
 
 /** The key of one side; empty where it has none. */
 function pskOf(auth: Connection['local']['auth'] | Connection['remote']['auth']): Uint8Array {

@@ -23,7 +23,7 @@ import {
   ownIdentity,
   Phase1,
   peerIdentity,
-  pskKeys,
+  phase1Keys,
   type Readable,
   wipeV1Keys,
 } from './phase1.ts';
@@ -53,7 +53,7 @@ export class AggressiveInitiator extends Phase1 {
       material.publicI = outcome.value.publicValue;
       material.ni = runtime.random(NONCE_BYTES);
       ike.localId = ownIdentity(connection, ike.local.address);
-      const offer = offerPhase1(connection.proposals, phase1Life(connection), groupId(group));
+      const offer = offerPhase1(connection, phase1Life(connection), groupId(group));
       material.saBody = encodeV1Body(offer);
       this.send(
         [
@@ -76,7 +76,7 @@ export class AggressiveInitiator extends Phase1 {
     const nonce = findV1(payloads, 'NONCE');
     const id = findV1(payloads, 'ID');
     const hash = findV1(payloads, 'HASH');
-    const choice = sa && this.#group && readPhase1Answer(sa, connection.proposals, groupId(this.#group));
+    const choice = sa && this.#group && readPhase1Answer(sa, connection, groupId(this.#group));
     if (choice === undefined || this.#privateValue === undefined || responderCookie === 0n)
       return host.count('bad-phase1-answer');
     const { suite } = choice;
@@ -99,7 +99,7 @@ export class AggressiveInitiator extends Phase1 {
       const { secret } = outcome.value;
       ike.spiR = responderCookie;
       const exchanged = { ni: material.ni, nr: material.nr, spiI: ike.spiI, spiR: ike.spiR };
-      const keys = pskKeys(host, suite, sharedKey(connection), secret, exchanged);
+      const keys = phase1Keys(host, suite, sharedKey(connection), secret, exchanged);
       wipe(secret);
       if (!this.proves('responder', suite, keys, id, hash.data)) {
         host.count('not-authentic');
@@ -184,7 +184,7 @@ export class AggressiveResponder extends Phase1 {
       const { secret, publicValue } = outcome.value;
       material.publicR = publicValue;
       const exchanged = { ni: material.ni, nr: material.nr, spiI: ike.spiI, spiR: ike.spiR };
-      this.#keys = pskKeys(host, suite, sharedKey(connection), secret, exchanged);
+      this.#keys = phase1Keys(host, suite, sharedKey(connection), secret, exchanged);
       wipe(secret);
       ike.localId = ownIdentity(connection, ike.local.address);
       const hash = this.hashOf('responder', suite, this.#keys, idBody(ike.localId));

@@ -1,8 +1,8 @@
 // The SA payload of phase 1: what is configured as transforms of one proposal, the responder's choice among what a peer offers, and the
 // initiator's look at the answer (RFC 2409 §5, Appendix A; RFC 2408 §4.2). The answer repeats the transform as it was offered.
 
-import { type Phase1Combination, phase1Combinations } from '../../config/ikev1.ts';
-import type { ProposalConfig } from '../../config/types.ts';
+import { authMethodOf, type Phase1Combination, phase1Combinations } from '../../config/ikev1.ts';
+import type { Connection, ProposalConfig } from '../../config/types.ts';
 import { findTransform } from '../../crypto/algorithms.ts';
 import { groupId, hashOf, phase1CipherId, phase1CipherName, phase1HashId } from '../../crypto/ikev1-ids.ts';
 import type { FailureReport } from '../failure.ts';
@@ -15,7 +15,7 @@ import {
   V1Protocol,
   type V1Transform,
 } from '../wire/v1/message.ts';
-import { Phase1Attribute as A, AuthMethod, KEY_IKE } from '../wire/v1/numbers.ts';
+import { Phase1Attribute as A, KEY_IKE } from '../wire/v1/numbers.ts';
 import { type Lifetime, readLifetime, writeLifetime } from './lifetimes.ts';
 import type { V1Suite } from './protect.ts';
 
@@ -34,16 +34,13 @@ const NO_SPI = new Uint8Array(0);
 const KNOWN = new Set<number>(Object.values(A));
 
 /** All that a connection offers. Aggressive Mode has its key exchange in the same message, and so one group alone (RFC 2409 §5). */
-export function offerPhase1(
-  proposals: readonly ProposalConfig[],
-  life: Lifetime,
-  onlyGroup?: number,
-): SaPayload {
-  const transforms = proposals
+export function offerPhase1(connection: Connection, life: Lifetime, onlyGroup?: number): SaPayload {
+  const method = authMethodOf(connection);
+  const transforms = connection.proposals
     .flatMap(phase1Combinations)
     .filter(({ ke }) => onlyGroup === undefined || groupId(ke) === onlyGroup)
     .slice(0, MOST_TRANSFORMS)
-    .map((combination, index) => toTransform(combination, index + 1, life));
+    .map((combination, index) => toTransform(combination, index + 1, method, life));
   return {
     type: 'SA',
     doi: IPSEC_DOI,
@@ -55,19 +52,21 @@ export function offerPhase1(
 /** The first offered transform that one of ours is; with `onlyGroup` only those of that group. */
 export function choosePhase1(
   offer: SaPayload,
-  proposals: readonly ProposalConfig[],
+  connection: Connection,
   onlyGroup?: number,
 ): Phase1Choice | undefined {
-  const combinations = proposals.flatMap(phase1Combinations);
+  const method = authMethodOf(connection);
+  const combinations = connection.proposals.flatMap(phase1Combinations);
   for (const proposal of offer.proposals) {
     if (proposal.protocol !== V1Protocol.ISAKMP) continue;
     for (const transform of proposal.transforms) {
       const read = readTransform(transform);
-      if (read === undefined || (onlyGroup !== undefined && read.group !== onlyGroup)) continue;
+      if (read === undefined || read.authentication !== method || method === undefined) continue;
+      if (onlyGroup !== undefined && read.group !== onlyGroup) continue;
       const found = combinations.find((own) => isThat(own, read));
       const hash = found && hashOf(found.integ);
       if (found === undefined || hash === undefined) continue;
-      const suite = { encr: found.encr, hash, ke: found.ke };
+      const suite = { encr: found.encr, hash, ke: found.ke, method };
       const answer = { ...offer, proposals: [{ ...proposal, transforms: [transform] }] };
       return { suite, life: read.life, answer };
     }
@@ -78,12 +77,12 @@ export function choosePhase1(
 /** Reads the answer to our offer: one proposal, one transform, which we offered. */
 export function readPhase1Answer(
   answer: SaPayload,
-  proposals: readonly ProposalConfig[],
+  connection: Connection,
   onlyGroup?: number,
 ): Phase1Choice | undefined {
   const [proposal, ...more] = answer.proposals;
   if (proposal === undefined || more.length > 0 || proposal.transforms.length !== 1) return undefined;
-  return choosePhase1(answer, proposals, onlyGroup);
+  return choosePhase1(answer, connection, onlyGroup);
 }
 
 /** The group of the first transform: what Aggressive Mode is begun with. */
@@ -94,8 +93,10 @@ export function firstGroup(proposals: readonly ProposalConfig[]): Phase1Combinat
 /** Says where an offer and what is configured part. */
 export function explainPhase1(
   offer: SaPayload,
-  proposals: readonly ProposalConfig[],
+  connections: readonly Connection[],
 ): NonNullable<FailureReport['proposals']> {
+  const proposals = connections.flatMap((connection) => connection.proposals);
+  const methods = connections.map(authMethodOf);
   const ours = proposals.filter((own) => phase1Combinations(own).length > 0).map(({ text }) => text);
   const offered = offer.proposals.flatMap(({ transforms }) => transforms).map(readTransform);
   const combinations = proposals.flatMap(phase1Combinations);
@@ -104,7 +105,7 @@ export function explainPhase1(
     ['encr', (own, read) => isCipher(own, read)],
     ['hash', (own, read) => isHash(own, read)],
     ['ke', (own, read) => groupId(own.ke) === read.group],
-    ['authentication', (_own, read) => read.authentication === AuthMethod.PRE_SHARED_KEY],
+    ['authentication', (_own, read) => methods.includes(read.authentication)],
   ] as const satisfies readonly (readonly [string, (own: Phase1Combination, read: Offered) => boolean])[];
   const missing = kinds.find(([, agrees]) =>
     readable.every((read) => combinations.every((own) => !agrees(own, read))),
@@ -125,7 +126,12 @@ interface Offered {
   readonly life: Lifetime;
 }
 
-function toTransform({ encr, integ, ke }: Phase1Combination, number: number, life: Lifetime): V1Transform {
+function toTransform(
+  { encr, integ, ke }: Phase1Combination,
+  number: number,
+  method: number | undefined,
+  life: Lifetime,
+): V1Transform {
   const hash = hashOf(integ);
   const attribute = (type: number, value: number | undefined): Attribute => ({ type, value: value ?? 0 });
   return {
@@ -136,7 +142,7 @@ function toTransform({ encr, integ, ke }: Phase1Combination, number: number, lif
       ...(encr.keyLengthAttribute ? [attribute(A.KEY_LENGTH, encr.keyBits)] : []),
       attribute(A.HASH, hash && phase1HashId(hash.name)),
       attribute(A.GROUP, groupId(ke)),
-      attribute(A.AUTHENTICATION, AuthMethod.PRE_SHARED_KEY),
+      attribute(A.AUTHENTICATION, method),
       ...writeLifetime(A, life),
     ],
   };
@@ -159,12 +165,7 @@ function readTransform({ id, attributes }: V1Transform): Offered | undefined {
 }
 
 function isThat(own: Phase1Combination, read: Offered): boolean {
-  return (
-    isCipher(own, read) &&
-    isHash(own, read) &&
-    groupId(own.ke) === read.group &&
-    read.authentication === AuthMethod.PRE_SHARED_KEY
-  );
+  return isCipher(own, read) && isHash(own, read) && groupId(own.ke) === read.group;
 }
 
 function isCipher({ encr }: Phase1Combination, { cipher, keyBits }: Offered): boolean {

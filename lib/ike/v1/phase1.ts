@@ -12,9 +12,9 @@ import type { Datagram } from '../runtime.ts';
 import type { Framed, IsakmpHeader } from '../wire/header.ts';
 import { decodeV1Message, encodeV1Body, encodeV1Message } from '../wire/v1/codec.ts';
 import { allV1, type IdPayload, type Received, type V1Payload } from '../wire/v1/message.ts';
-import { FIRST_STATUS, V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
+import { AuthMethod, FIRST_STATUS, V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
 import type { V1IkeSa } from './ike-sa.ts';
-import { phase1Hash, phase1Iv, skeyidOfPsk } from './keys.ts';
+import { phase1Hash, phase1Iv, skeyidOfPsk, skeyidOfSignatures } from './keys.ts';
 import { detectV1Nat, natPayloads } from './nat.ts';
 import { IvChain, type V1Keys, type V1Suite } from './protect.ts';
 import { v1ExchangeName } from './trace.ts';
@@ -253,8 +253,8 @@ export abstract class Phase1 {
   }
 }
 
-/** The keys of a phase 1 with a pre-shared key. */
-export function pskKeys(
+/** The keys of a phase 1: of the pre-shared key, or with signatures of the exchange alone. */
+export function phase1Keys(
   host: Host,
   suite: V1Suite,
   psk: Uint8Array,
@@ -265,7 +265,10 @@ export function pskKeys(
   const { ni, nr } = exchanged;
   const cookies = { initiator: uint64(exchanged.spiI), responder: uint64(exchanged.spiR) };
   const both = { cookieI: cookies.initiator, cookieR: cookies.responder, ni, nr };
-  const skeyid = skeyidOfPsk(crypto, suite.hash, psk, both);
+  const skeyid =
+    suite.method === AuthMethod.PRE_SHARED_KEY
+      ? skeyidOfPsk(crypto, suite.hash, psk, both)
+      : skeyidOfSignatures(crypto, suite.hash, secret, both);
   const { d, a, e } = crypto.ikev1.deriveSkeyids(suite.hash.prf, skeyid, secret, cookies);
   const cipher = crypto.ikev1.phase1CipherKey(suite.hash.prf, e, suite.encr.keyBits / 8);
   wipe(e);

@@ -17,6 +17,8 @@ export interface V1Suite {
   readonly encr: EncryptionAlgorithm;
   readonly hash: V1Hash;
   readonly ke: KeyExchangeAlgorithm;
+  /** How both sides prove themselves. */
+  readonly method: number;
 }
 
 /** SKEYID, SKEYID_d, SKEYID_a, and the cipher's key made of SKEYID_e. */

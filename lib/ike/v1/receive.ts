@@ -14,7 +14,7 @@ import { Exchange, findV1, IPSEC_DOI, type V1Message, V1Protocol } from '../wire
 import { V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
 import { AggressiveResponder } from './aggressive.ts';
 import { V1IkeSa } from './ike-sa.ts';
-import { MainModeResponder } from './main-mode.ts';
+import { MainModeResponder } from './main-mode-responder.ts';
 import { isNonce, peerIdentity } from './phase1.ts';
 import { choosePhase1, explainPhase1 } from './phase1-offer.ts';
 import { emitV1Trace, v1ExchangeName } from './trace.ts';
@@ -101,15 +101,14 @@ function beginMainMode(
 ): void {
   const sa = findV1(payloads, 'SA');
   if (sa === undefined) return host.count('malformed');
-  const fitting = connections.filter((connection) => choosePhase1(sa, connection.proposals) !== undefined);
+  const fitting = connections.filter((connection) => choosePhase1(sa, connection) !== undefined);
   const [connection] = fitting;
-  const choice = connection && choosePhase1(sa, connection.proposals);
+  const choice = connection && choosePhase1(sa, connection);
   if (connection === undefined || choice === undefined) return noProposal(sa, connections, refuse);
   const ike = makeResponder(host, datagram, header, connection);
   // One key exchange and one cipher for all that are still possible.
   ike.candidates = fitting.filter((other) => {
-    const theirs = choosePhase1(choice.answer, other.proposals);
-    return theirs?.suite.ke === choice.suite.ke && theirs.suite.encr === choice.suite.encr;
+    return choosePhase1(choice.answer, other) !== undefined;
   });
   const phase1 = new MainModeResponder(ike, choice);
   ike.phase1 = phase1;
@@ -160,8 +159,8 @@ function beginAggressive(
         candidates,
       },
     );
-  const connection = known.find(({ proposals }) => chooseWith(sa, proposals, ke.data) !== undefined);
-  const choice = connection && chooseWith(sa, connection.proposals, ke.data);
+  const connection = known.find((candidate) => chooseWith(sa, candidate, ke.data) !== undefined);
+  const choice = connection && chooseWith(sa, connection, ke.data);
   if (connection === undefined || choice === undefined) return noProposal(sa, known, refuse);
   const ike = makeResponder(host, datagram, header, connection);
   ike.remoteId = remoteId;
@@ -173,14 +172,14 @@ function beginAggressive(
 /** A transform of the group that the public value at hand is of. */
 function chooseWith(
   sa: Parameters<typeof choosePhase1>[0],
-  proposals: Connection['proposals'],
+  connection: Connection,
   publicValue: Uint8Array,
 ): ReturnType<typeof choosePhase1> {
-  const groups = new Set(proposals.flatMap((own) => own.ke));
+  const groups = new Set(connection.proposals.flatMap((own) => own.ke));
   for (const ke of groups) {
     const group = groupId(ke);
     if (group === undefined || ke.initiatorPublicBytes !== publicValue.length) continue;
-    const choice = choosePhase1(sa, proposals, group);
+    const choice = choosePhase1(sa, connection, group);
     if (choice !== undefined) return choice;
   }
   return undefined;
@@ -191,10 +190,7 @@ function noProposal(
   connections: readonly Connection[],
   refuse: Refuse,
 ): void {
-  const proposals = explainPhase1(
-    sa,
-    connections.flatMap((connection) => connection.proposals),
-  );
+  const proposals = explainPhase1(sa, connections);
   const candidates = connections.map(({ name }) => name);
   const advice = `offer ${proposals.ours} on the peer, or add ${proposals.theirs} here`;
   const text = `no common proposal of phase 1: ${proposals.missing} differs`;

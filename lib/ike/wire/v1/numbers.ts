@@ -52,7 +52,7 @@ export const Phase1Attribute = {
 } as const;
 
 /** Authentication methods of phase 1 (RFC 2409 Appendix A). */
-export const AuthMethod = { PRE_SHARED_KEY: 1 } as const;
+export const AuthMethod = { PRE_SHARED_KEY: 1, RSA_SIGNATURE: 3 } as const;
 
 /** The only transform of phase 1: KEY_IKE (RFC 2407 §4.4.2). */
 export const KEY_IKE = 1;
