@@ -90,10 +90,7 @@ export function checkIkev1(path: string, connection: Connection): void {
     refuse(`${path}.local.auth`, 'is not accepted: in IKEv1 both sides have a pre-shared key, or both sign');
   if (local.auth.kind === 'signature') {
     if (authMethodOf(connection) === undefined)
-      refuse(
-        `${path}.local.auth.privateKey`,
-        'is not accepted with IKEv1, which has RSA and the curves P-256, P-384 and P-521',
-      );
+      refuse(`${path}.local.auth.privateKey`, 'is not accepted with IKEv1, which signs with RSA here');
     if (connection.aggressive)
       refuse(
         `${path}.aggressive`,
@@ -155,15 +152,11 @@ function checkSelectors(path: string, selectors: readonly TrafficSelector[]): vo
       refuse(path, 'a range of ports is not accepted with IKEv1; expected one port, or none for all');
 }
 
-/** The authentication method of phase 1: 1 with a pre-shared key, 3 with RSA, 9 to 11 with ECDSA (RFC 2409 Appendix A, RFC 4754 §5). */
+/** The authentication method of phase 1: 1 with a pre-shared key, 3 with RSA (RFC 2409 Appendix A). */
 export function authMethodOf({ local: { auth } }: Connection): number | undefined {
   if (auth.kind === 'psk') return 1;
-  const { type, curve } = auth.key.kind;
-  if (type === 'rsa') return 3;
-  return type === 'ec' ? CURVE_METHODS[curve ?? ''] : undefined;
+  return auth.key.kind.type === 'rsa' ? 3 : undefined;
 }
-
-const CURVE_METHODS: Readonly<Record<string, number>> = { prime256v1: 9, secp384r1: 10, secp521r1: 11 };
 
 /** The key of one side; empty where it has none. */
 function pskOf(auth: Connection['local']['auth'] | Connection['remote']['auth']): Uint8Array {

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import type { FailureReport } from '../../lib/index.ts';
-import { endEntity, type Issued, Pki } from '../lib/pki.ts';
+import { endEntity, type Issued, Pki, type TestKey } from '../lib/pki.ts';
 import { isEsp, plaintext } from './lab/capture.ts';
 import type { Section } from './lab/conf.ts';
 import { OrderFailed } from './lab/gateway-process.ts';
@@ -395,9 +395,8 @@ async function failure(order: Promise<void>): Promise<unknown> {
 let pki: { readonly pki: Pki; readonly root: Issued } | undefined;
 
 for (const [key, ike] of [
-  ['rsa', 'aes128-sha256-modp2048'],
-  ['p256', 'aes128-sha256-ecp256'],
-  ['p384', 'aes256-sha384-ecp384'],
+  ['rsa2048', 'aes128-sha256-modp2048'],
+  ['rsa3072', 'aes256-sha512-ecp384'],
 ] as const)
   for (const side of SIDES)
     scenario(
@@ -424,7 +423,7 @@ for (const side of SIDES)
       const other = new Pki();
       const { gateway, charon } = await signed(
         lab,
-        'rsa',
+        'rsa2048',
         IKE,
         other.ca('/C=CH/O=Lab/CN=Another').certificate,
       );
@@ -438,7 +437,7 @@ for (const side of SIDES)
   );
 
 /** Both ends with certificates. `trusted` in place of the CA that issued theirs. */
-async function signed(lab: Lab, key: 'rsa' | 'p256' | 'p384', ike: string, trusted?: string): Promise<Pair> {
+async function signed(lab: Lab, key: TestKey, ike: string, trusted?: string): Promise<Pair> {
   if (pki === undefined) {
     const made = new Pki();
     pki = { pki: made, root: made.ca('/C=CH/O=Lab/CN=Root') };

@@ -1,9 +1,9 @@
-// How the sides of a phase 1 prove who they are: with a pre-shared key, whose possession the hash itself shows, or by a signature over the
-// hash, RSA without DigestInfo or ECDSA (RFC 2409 §5.1, RFC 4754 §3), with certificates beside it. Signatures are slow work and go through
+// How the sides of a phase 1 prove who they are: with a pre-shared key, whose possession the hash itself shows, or by an RSA signature over
+// the hash without DigestInfo (RFC 2409 §5.1), with certificates beside it. Signatures are slow work and go through
 // the Runtime; by when they come back the SA may be gone, which whoever asked looks at first.
 
 import type { PeerFailure } from '../../auth/peer.ts';
-import { ECDSA_BY_METHOD, RSA_BARE, type SignatureScheme } from '../../auth/schemes.ts';
+import { RSA_BARE } from '../../auth/schemes.ts';
 import { equalConstantTime } from '../../bytes.ts';
 import type { Connection, Identity } from '../../config/types.ts';
 import { fail, ok, type Result } from '../../errors.ts';
@@ -33,10 +33,8 @@ export function makeProof(
 ): void {
   if (method === AuthMethod.PRE_SHARED_KEY) return done(ok([{ type: 'HASH', data: hash }]));
   const { auth } = connection.local;
-  const scheme = schemeOf(method);
-  if (auth.kind !== 'signature' || scheme === undefined)
-    return done(fail('no-key', 'there is no key to sign with'));
-  host.runtime.sign({ key: auth.key, scheme, data: hash }, (signature) => {
+  if (auth.kind !== 'signature') return done(fail('no-key', 'there is no key to sign with'));
+  host.runtime.sign({ key: auth.key, scheme: RSA_BARE, data: hash }, (signature) => {
     if (!signature.ok) return done(signature);
     const certificates = auth.chain.map(
       ({ der }): V1Payload => ({ type: 'CERT', encoding: X509_SIGNATURE, data: der }),
@@ -71,11 +69,10 @@ export function checkProof(
     return refuse(`the proof of ${identity.text} does not fit the pre-shared key`, { advice });
   }
   const signature = findV1(payloads, 'SIG');
-  const scheme = schemeOf(method);
   const trusting = connections.flatMap((connection) =>
     connection.remote.auth.kind === 'signature' ? [{ connection, policy: connection.remote.auth }] : [],
   );
-  if (signature === undefined || scheme === undefined) return refuse(`${identity.text} sent no signature`);
+  if (signature === undefined) return refuse(`${identity.text} sent no signature`);
   const { runtime } = host;
   const job = {
     certificates: allV1(payloads, 'CERT')
@@ -85,7 +82,7 @@ export function checkProof(
     identity,
     signed: hash,
     signature: signature.data,
-    schemes: [scheme],
+    schemes: [RSA_BARE],
     nowMs: runtime.wallClockMs(),
   };
   runtime.verifyPeer(job, (outcome) => {
@@ -105,10 +102,6 @@ export function certificateRequests(
     for (const { subjectDer } of remote.auth.kind === 'signature' ? remote.auth.anchors : [])
       if (names.size < MOST_REQUESTED) names.set(subjectDer.join(), subjectDer);
   return [...names.values()].map((data) => ({ type: 'CR', encoding: X509_SIGNATURE, data }));
-}
-
-function schemeOf(method: number): SignatureScheme | undefined {
-  return method === AuthMethod.RSA_SIGNATURE ? RSA_BARE : ECDSA_BY_METHOD.get(method);
 }
 
 function refusedPeer(
