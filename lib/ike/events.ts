@@ -20,7 +20,7 @@ export type IkeEvent =
   | { readonly type: 'keys'; readonly keys: KeyLogEntry };
 
 export interface Warning {
-  /** Stable: `sha1-signature`, ... */
+  /** Stable: `sha1-signature`, `weak-algorithm`, `aggressive-mode`, ... */
   readonly code: string;
   /** One sentence for a person. */
   readonly message: string;

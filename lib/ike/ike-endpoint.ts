@@ -15,6 +15,7 @@ import { ConnectionKeeper, type Done } from './keeper.ts';
 import type { Datagram, Runtime } from './runtime.ts';
 import { SaTable } from './sa-table.ts';
 import { Shunts } from './shunts.ts';
+import { warnOfIkev1 } from './v1/warnings.ts';
 import type { IkeSa, Reply } from './v2/ike-sa.ts';
 import { respond } from './v2/responders.ts';
 import type { Payload } from './wire/message.ts';
@@ -53,7 +54,10 @@ export class IkeEndpoint implements Host {
 
   /** Installs shunts, sets traps and brings up what the configuration wants up. */
   begin(): void {
-    for (const connection of Object.values(this.config.connections)) this.#shunts.begin(connection);
+    for (const connection of Object.values(this.config.connections)) {
+      this.#shunts.begin(connection);
+      if (connection.version !== 2) warnOfIkev1(this.runtime, connection);
+    }
     for (const keeper of this.#keepers.values()) keeper.begin();
   }
 
