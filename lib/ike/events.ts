@@ -96,6 +96,14 @@ export interface MessageTrace {
 
 export type KeyLogEntry =
   | {
+      /** A phase 1 of IKEv1: the key of its cipher. */
+      readonly kind: 'ikev1';
+      readonly initiatorSpi: string;
+      readonly responderSpi: string;
+      readonly encryption: string;
+      readonly encryptionKey: Uint8Array;
+    }
+  | {
       readonly kind: 'ike';
       readonly initiatorSpi: string;
       readonly responderSpi: string;

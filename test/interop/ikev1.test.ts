@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import type { FailureReport } from '../../lib/index.ts';
 import { endEntity, type Issued, Pki, type TestKey } from '../lib/pki.ts';
-import { isEsp, plaintext } from './lab/capture.ts';
+import { type Dissection, dissectDatagrams, valuesOf } from '../lib/tshark.ts';
+import { datagrams, isEsp, plaintext } from './lab/capture.ts';
 import type { Section } from './lab/conf.ts';
 import { OrderFailed } from './lab/gateway-process.ts';
 import { type Lab, scenario } from './lab/lab.ts';
@@ -391,6 +392,34 @@ async function failure(order: Promise<void>): Promise<unknown> {
   throw new Error('it was not refused');
 }
 
+for (const [mode, our, their] of MODES)
+  scenario(
+    `RFC 2409 Appendix B: tshark decrypts all of ${mode} and of what follows by our key log`,
+    { needs: ['engine', 'charon', 'tshark'] },
+    async (lab) => {
+      const pair = await makePair(lab, v1({ our: { connection: our }, their: { connection: their } }));
+      const capture = await lab.capture(lab.left);
+      await bringUp(pair, 'we');
+      await passes(lab);
+      await pair.charon.rekey({ child: 'net' });
+      await pair.gateway.event('child-rekeyed');
+      await pair.gateway.rekey('site');
+      await agree(pair);
+      await pair.gateway.terminate('site');
+      const { gateway } = pair;
+      const frames = await dissectDatagrams(datagrams(await capture.stop()), gateway.keys);
+      assert.deepEqual(
+        frames.flatMap(({ frame, warnings }) => warnings.map((warning) => `${frame}: ${warning}`)),
+        [],
+      );
+      const messages = frames.filter((frame) => valuesOf(frame, 'isakmp.exchangetype').length > 0);
+      assert.equal(messages.length, gateway.messages.length, 'each message once');
+      for (const [index, frame] of messages.entries())
+        assert.equal(payloads(frame), gateway.messages[index].payloads.length);
+      assert.ok(frames.filter((frame) => valuesOf(frame, 'icmp.type').length > 0).length >= 8);
+    },
+  );
+
 /** Certificates of one CA on both sides; made when the first scenario runs, for openssl takes its time. */
 let pki: { readonly pki: Pki; readonly root: Issued } | undefined;
 
@@ -497,4 +526,10 @@ async function signed(lab: Lab, key: TestKey, ike: string, trusted?: string): Pr
 function made(authority: { readonly pki: Pki } | undefined): Pki {
   if (authority === undefined) throw new Error('the CA was not made');
   return authority.pki;
+}
+
+/** Proposals and transforms, 2 and 3, are no payloads. */
+function payloads(frame: Dissection): number {
+  return valuesOf(frame, 'isakmp.typepayload').filter((number) => number === '1' || Number(number) > 3)
+    .length;
 }

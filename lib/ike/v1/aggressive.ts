@@ -245,8 +245,20 @@ export class AggressiveResponder extends Phase1 {
 
   protected override toldOf(notify: string): void {
     this.ike.host.count('unprotected-message');
-    this.#tell(`${this.ike.remoteId?.text} does not go on: ${notify}`);
+    this.#doubt ??= `${this.ike.remoteId?.text} does not go on: ${notify}`;
   }
+
+  override unreadable(): void {
+    this.#doubt ??= `${this.ike.remoteId?.text} does not go on, and what it says fits no pre-shared key`;
+  }
+
+  /** What was heard instead of the third message is worth a report only when that never comes. */
+  override end(): void {
+    if (this.#doubt !== undefined && this.ike.establishedAtMs === 0) this.#tell(this.#doubt);
+    super.end();
+  }
+
+  #doubt: string | undefined;
 
   /** Once, for it may be anybody's word; phase 1 goes on for whoever has the key. */
   #tell(message: string): void {

@@ -65,7 +65,10 @@ export class V1IkeSa extends AnyIkeSa {
       return phase1.receive(datagram, frame);
     }
     if (!flags.encrypted) return this.#unprotected(datagram, frame);
-    if (this.keys === undefined || this.establishedAtMs === 0) return host.count('before-authentication');
+    if (this.keys === undefined || this.establishedAtMs === 0) {
+      if (exchange === Exchange.INFORMATIONAL) phase1?.unreadable();
+      return host.count('before-authentication');
+    }
     // RFC 2408 §3.1: zero is phase 1's.
     if (messageId === 0) return host.count('malformed');
     if (exchange === Exchange.INFORMATIONAL) return receiveInformational(this, datagram, frame);

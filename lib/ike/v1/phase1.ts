@@ -2,9 +2,10 @@
 // prove both sides, identities, NAT traversal, and how little an unauthenticated message can do.
 
 import { identityFrom, identityFromAddress } from '../../auth/identity.ts';
-import { equalConstantTime, uint64, wipe } from '../../bytes.ts';
+import { equalConstantTime, toHex, uint64, wipe } from '../../bytes.ts';
 import type { Connection, Identity } from '../../config/types.ts';
 import { ok, type Result } from '../../errors.ts';
+import type { KeyLogEntry } from '../events.ts';
 import type { FailureReport } from '../failure.ts';
 import type { Host } from '../host.ts';
 import { reportFailure } from '../report.ts';
@@ -106,6 +107,9 @@ export abstract class Phase1 {
     this.ike.host.count('unprotected-message');
   }
 
+  /** An Informational came under a key that is not there yet, or never will be. */
+  unreadable(): void {}
+
   /** A message did not decrypt to payloads: the peer's key may be another. */
   protected undecipherable(): void {}
 
@@ -187,6 +191,8 @@ export abstract class Phase1 {
     ike.suite = suite;
     ike.keys = keys;
     ike.nonces = [material.ni, material.nr];
+    const { runtime } = ike.host;
+    if (runtime.keyLog) runtime.emit({ type: 'keys', keys: keyLogEntry(ike, suite, keys) });
     ike.lastBlock = chain?.last.slice() ?? new Uint8Array(suite.encr.ivBytes);
     this.#finished = true;
     this.turns.stop();
@@ -273,6 +279,16 @@ export function phase1Keys(
   const cipher = crypto.ikev1.phase1CipherKey(suite.hash.prf, e, suite.encr.keyBits / 8);
   wipe(e);
   return { skeyid, d, a, cipher };
+}
+
+function keyLogEntry({ spiI, spiR }: V1IkeSa, { encr }: V1Suite, { cipher }: V1Keys): KeyLogEntry {
+  return {
+    kind: 'ikev1',
+    initiatorSpi: toHex(uint64(spiI)),
+    responderSpi: toHex(uint64(spiR)),
+    encryption: encr.name,
+    encryptionKey: cipher.slice(),
+  };
 }
 
 export function wipeV1Keys(keys: V1Keys | undefined): void {
