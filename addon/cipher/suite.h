@@ -99,7 +99,7 @@ struct CipherJob {
 class Suite {
  public:
   /** As much of a suite as is worth fetching before its turn: AES-GCM's keys and powers. */
-  static constexpr std::size_t kHotBytes = 640;
+  static constexpr std::size_t kHotBytes = 480;
 
   /** Null when the algorithms are unknown, a key has the wrong length or OpenSSL refuses. */
   static std::unique_ptr<Suite> create(const SuiteKeys& keys, bool forSealing);
@@ -117,22 +117,26 @@ class Suite {
 
  protected:
   Suite(std::size_t ivBytes, std::size_t icvBytes, std::size_t alignBytes) noexcept
-      : ivBytes_(ivBytes), icvBytes_(icvBytes), alignBytes_(alignBytes) {}
+      : ivBytes_(static_cast<std::uint8_t>(ivBytes)),
+        icvBytes_(static_cast<std::uint8_t>(icvBytes)),
+        alignBytes_(static_cast<std::uint8_t>(alignBytes)) {}
 
  private:
-  std::size_t ivBytes_;
-  std::size_t icvBytes_;
-  std::size_t alignBytes_;
+  std::uint8_t ivBytes_;
+  std::uint8_t icvBytes_;
+  std::uint8_t alignBytes_;
 };
 
 std::unique_ptr<Suite> createGcm(const SuiteKeys& keys, bool forSealing);
 std::unique_ptr<Suite> createEvpAead(const SuiteKeys& keys, bool forSealing);
 std::unique_ptr<Suite> createCipherMac(const SuiteKeys& keys, bool forSealing);
 
-/** Brings memory nearer that will be read soon. */
+/** Brings memory nearer that will be read soon: all lines that it has a part in. */
 inline void prefetchLines(const void* from, std::size_t lengthBytes) noexcept {
-  for (std::size_t offset = 0; offset < lengthBytes; offset += 64)
-    __builtin_prefetch(static_cast<const char*>(from) + offset);
+  const auto address = reinterpret_cast<std::uintptr_t>(from);
+  const auto* const first = static_cast<const char*>(from) - address % 64;
+  for (std::size_t offset = 0; offset < address % 64 + lengthBytes; offset += 64)
+    __builtin_prefetch(first + offset);
 }
 
 inline void store32(std::uint8_t* to, std::uint32_t value) noexcept {

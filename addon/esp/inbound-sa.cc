@@ -24,17 +24,27 @@ std::uint64_t orNever(std::uint64_t limit) noexcept { return limit == 0 ? UINT64
 
 }  // namespace
 
-InboundSa::InboundSa(SaSpec spec, std::unique_ptr<Suite> suite)
-    : window_(spec.replayWindow, spec.keys.esn),
-      spec_(std::move(spec)),
-      suite_(std::move(suite)),
+InboundSa::InboundSa(const SaSpec& spec, std::unique_ptr<Suite> suite)
+    : suite_(std::move(suite)),
+      spi_(spec.spi),
+      outerSaId_(spec.outerSaId),
+      protocol_(spec.protocol),
+      udpEncapsulation_(spec.udpEncapsulation),
+      copyDscpIn_(spec.header.copyDscpIn),
       // With a DSCP to copy even one of zero has a say.
-      tosMask_(static_cast<std::uint8_t>(spec_.header.ecn ? kEcn : 0)),
-      hardPackets_(orNever(spec_.limits.hardPackets)),
-      hardBytes_(orNever(spec_.limits.hardBytes)),
-      seenRemote_(spec_.remote) {
-  const bool tunnel = spec_.mode == Mode::tunnel;
-  if (spec_.protocol == Protocol::ah)
+      tosMask_(static_cast<std::uint8_t>(spec.header.ecn ? kEcn : 0)),
+      hardPackets_(orNever(spec.limits.hardPackets)),
+      hardBytes_(orNever(spec.limits.hardBytes)),
+      selectors_(spec.localTs, spec.remoteTs),
+      seenRemote_(spec.remote),
+      id_(spec.id),
+      window_(spec.replayWindow, spec.keys.esn),
+      softPackets_(orNever(spec.limits.softPackets)),
+      softBytes_(orNever(spec.limits.softBytes)),
+      local_(spec.local),
+      remote_(spec.remote) {
+  const bool tunnel = spec.mode == Mode::tunnel;
+  if (spec.protocol == Protocol::ah)
     way_ = tunnel ? Way::ahTunnel : Way::ahTransport;
   else
     way_ = tunnel ? Way::espTunnel : Way::espTransport;
@@ -48,7 +58,7 @@ void InboundSa::open(std::span<Packet*> packets, std::int64_t nowNs) noexcept {
 }
 
 void InboundSa::begin(std::span<Packet*> packets, Run& run) noexcept {
-  if (spec_.protocol == Protocol::ah)
+  if (protocol_ == Protocol::ah)
     beginAs<true>(packets, run);
   else
     beginAs<false>(packets, run);
@@ -87,7 +97,7 @@ inline bool InboundSa::prepareEsp(Packet& packet, CipherJob& job) noexcept {
     packet.drop = Drop::malformed;
     return false;
   }
-  if (packet.viaSaId != spec_.outerSaId) {
+  if (packet.viaSaId != outerSaId_) {
     packet.drop = Drop::outerSa;
     return false;
   }
@@ -115,7 +125,7 @@ bool InboundSa::prepareAh(Packet& packet, CipherJob& job) noexcept {
     packet.drop = Drop::malformed;
     return false;
   }
-  if (packet.viaSaId != spec_.outerSaId) {
+  if (packet.viaSaId != outerSaId_) {
     packet.drop = Drop::outerSa;
     return false;
   }
@@ -167,7 +177,7 @@ inline void InboundSa::finishOne(Packet& packet, const CipherJob& job, std::int6
   }
   packet.newest = window_.top() > top;
   counters_.lastUsedNs = nowNs;
-  if (packet.newest && packet.remote != seenRemote_ && spec_.udpEncapsulation && packet.outerBytes == 0) {
+  if (packet.newest && packet.remote != seenRemote_ && udpEncapsulation_ && packet.outerBytes == 0) {
     seenRemote_ = packet.remote;
     mappingDue_ = true;
   }
@@ -223,11 +233,11 @@ inline Drop InboundSa::takeInner(Packet& packet, std::size_t before, std::size_t
     return Drop::malformed;
   if (packet.info.source.isV6() != (nextHeader == kNextIpv6)) return Drop::nextHeader;
   // RFC 4301 §5.2: what came through an SA must be what the SA is for.
-  if (!matchesPair(spec_.remoteTs, spec_.localTs, packet.info)) return Drop::selector;
+  if (!matchesPair(selectors_.remote(), selectors_.local(), packet.info)) return Drop::selector;
   packet.offset += before;
   packet.lengthBytes = packet.info.lengthBytes;
   packet.outerBytes = 0;
-  return (packet.tos & tosMask_) == 0 && !spec_.header.copyDscpIn ? Drop::none : mergeTos(packet);
+  return (packet.tos & tosMask_) == 0 && !copyDscpIn_ ? Drop::none : mergeTos(packet);
 }
 
 /** Transport mode: the packet's own IP header closes up to what it carries. */
@@ -242,11 +252,11 @@ Drop InboundSa::takePayload(Packet& packet, std::size_t before, std::size_t payl
   packet.offset += before - headerBytes;
   packet.lengthBytes = headerBytes + payloadBytes;
   patchHeader(packet.bytes(), map, nextHeader, packet.lengthBytes);
-  if (spec_.protocol == Protocol::ah && nextHeader == kProtocolEsp) {
+  if (protocol_ == Protocol::ah && nextHeader == kProtocolEsp) {
     // The inner SA of a bundle; its selectors decide (RFC 2401 §4.3).
     packet.offset += headerBytes;
     packet.lengthBytes = payloadBytes;
-    packet.viaSaId = spec_.id;
+    packet.viaSaId = id_;
     return Drop::none;
   }
   packet.outerBytes = 0;
@@ -256,8 +266,8 @@ Drop InboundSa::takePayload(Packet& packet, std::size_t before, std::size_t payl
 /** Transport mode in UDP: an IP header is made, for the received one went with the socket. */
 Drop InboundSa::takeFromUdp(Packet& packet, std::size_t before, std::size_t payloadBytes,
                             std::uint8_t nextHeader) noexcept {
-  const Address& source = packet.remote.address.length == 0 ? spec_.remote.address : packet.remote.address;
-  const Address& destination = packet.local.length == source.length ? packet.local : spec_.local.address;
+  const Address& source = packet.remote.address.length == 0 ? remote_.address : packet.remote.address;
+  const Address& destination = packet.local.length == source.length ? packet.local : local_.address;
   if (source.length != destination.length) return Drop::malformed;
   const OuterTemplate header(source, destination);
   const std::size_t headerBytes = header.bytes();
@@ -287,7 +297,7 @@ Drop InboundSa::takeFromUdp(Packet& packet, std::size_t before, std::size_t payl
 
 Drop InboundSa::checkWhole(Packet& packet) noexcept {
   if (!parsePacket(packet.bytes(), packet.info)) return Drop::malformed;
-  return matchesPair(spec_.remoteTs, spec_.localTs, packet.info) ? Drop::none : Drop::selector;
+  return matchesPair(selectors_.remote(), selectors_.local(), packet.info) ? Drop::none : Drop::selector;
 }
 
 Drop InboundSa::mergeTos(Packet& packet) noexcept {
@@ -295,18 +305,15 @@ Drop InboundSa::mergeTos(Packet& packet) noexcept {
   const std::uint8_t was = tosOf(inner);
   const std::optional<std::uint8_t> ecn = decapsulatedEcn(was, packet.tos & tosMask_);
   if (!ecn) return Drop::ecn;
-  const std::uint8_t dscp = (spec_.header.copyDscpIn ? packet.tos : was) & kDscp;
+  const std::uint8_t dscp = (copyDscpIn_ ? packet.tos : was) & kDscp;
   const auto tos = static_cast<std::uint8_t>(dscp | *ecn);
   if (tos != was) setTos(inner, tos);
   return Drop::none;
 }
 
 Expiry InboundSa::takeExpiry() noexcept {
-  const SaLimits& limits = spec_.limits;
   const bool hard = counters_.packets >= hardPackets_ || counters_.bytes >= hardBytes_;
-  return teller_.take(hard || counters_.packets >= orNever(limits.softPackets) ||
-                          counters_.bytes >= orNever(limits.softBytes),
-                      hard);
+  return teller_.take(hard || counters_.packets >= softPackets_ || counters_.bytes >= softBytes_, hard);
 }
 
 bool InboundSa::takeMapping(Endpoint& remote) noexcept {

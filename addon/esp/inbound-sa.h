@@ -14,7 +14,7 @@ namespace ike {
 
 class InboundSa : public std::enable_shared_from_this<InboundSa> {
  public:
-  InboundSa(SaSpec spec, std::unique_ptr<Suite> suite);
+  InboundSa(const SaSpec& spec, std::unique_ptr<Suite> suite);
 
   /** Packets of one SA on their way through it. */
   struct Run {
@@ -35,11 +35,10 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
   void open(std::span<Packet*> packets, std::int64_t nowNs) noexcept;
 
   /** Brings what the SA is made of nearer, then what that leads to. */
-  void prefetch() const noexcept { prefetchLines(this, sizeof *this); }
+  void prefetch() const noexcept { prefetchLines(this, kHotBytes); }
   void prefetchKeys() const noexcept {
     window_.prefetch();
-    if (!spec_.localTs.empty()) __builtin_prefetch(spec_.localTs.data());
-    if (!spec_.remoteTs.empty()) __builtin_prefetch(spec_.remoteTs.data());
+    selectors_.prefetch();
     prefetchLines(suite_.get(), Suite::kHotBytes);
   }
 
@@ -56,25 +55,27 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
 
   /** Whether the packet came as this SA's come: its protocol, and in UDP or not. */
   bool carries(const Packet& packet) const noexcept {
-    return packet.ah == (spec_.protocol == Protocol::ah) &&
-           (packet.outerBytes == 0) == spec_.udpEncapsulation;
+    return packet.ah == (protocol_ == Protocol::ah) && (packet.outerBytes == 0) == udpEncapsulation_;
   }
-  Protocol protocol() const noexcept { return spec_.protocol; }
-  std::uint32_t id() const noexcept { return spec_.id; }
-  std::uint32_t spi() const noexcept { return spec_.spi; }
+  Protocol protocol() const noexcept { return protocol_; }
+  std::uint32_t id() const noexcept { return id_; }
+  std::uint32_t spi() const noexcept { return spi_; }
   const SaCounters& counters() const noexcept { return counters_; }
   std::uint64_t sequence() const noexcept { return window_.top(); }
   void setPath(const Endpoint& local, const Endpoint& remote) noexcept {
-    spec_.local = local;
-    spec_.remote = seenRemote_ = remote;
+    local_ = local;
+    remote_ = seenRemote_ = remote;
     mappingDue_ = false;
   }
   /** For tests: the highest number accepted so far. */
   void startAt(std::uint64_t sequence) noexcept { window_.startAt(sequence); }
 
  private:
+  /** All but the words of the window and what lies behind them. */
+  static constexpr std::size_t kHotBytes = 288;
+
   /** Found once: what is done to packets. */
-  enum class Way { espTunnel, espTransport, ahTunnel, ahTransport };
+  enum class Way : std::uint8_t { espTunnel, espTransport, ahTunnel, ahTransport };
 
   template <bool ah>
   void beginAs(std::span<Packet*> packets, Run& run) noexcept;
@@ -100,18 +101,30 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
   Drop mergeTos(Packet& packet) noexcept;
   std::size_t ahBytesIn(const Packet& packet) const noexcept;
 
-  ReplayWindow window_;
-  SaRecord spec_;
+  // What every packet needs comes first: few lines of the cache.
   std::unique_ptr<Suite> suite_;
-  SaCounters counters_;
+  std::uint32_t spi_;
+  std::uint32_t outerSaId_;
   Way way_;
+  Protocol protocol_;
+  bool udpEncapsulation_;
+  bool copyDscpIn_;
   /** The bits of the outer header's DSCP and ECN that have a say in the inner one's. */
   std::uint8_t tosMask_;
-  std::uint64_t hardPackets_;
-  std::uint64_t hardBytes_;
-  Endpoint seenRemote_;
   bool mappingDue_ = false;
   ExpiryTeller teller_;
+  std::uint64_t hardPackets_;
+  std::uint64_t hardBytes_;
+  SaCounters counters_;
+  SelectorPair selectors_;
+  Endpoint seenRemote_;
+  std::uint32_t id_;
+  ReplayWindow window_;
+  // Of other use.
+  std::uint64_t softPackets_;
+  std::uint64_t softBytes_;
+  Endpoint local_;
+  Endpoint remote_;
 };
 
 }  // namespace ike

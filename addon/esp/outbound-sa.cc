@@ -36,38 +36,48 @@ bool drop(Packet& packet, Drop cause) noexcept {
 
 }  // namespace
 
-OutboundSa::OutboundSa(SaSpec spec, std::unique_ptr<Suite> suite) noexcept
-    : esn_(spec.keys.esn),
-      spec_(std::move(spec)),
-      suite_(std::move(suite)),
-      tosMask_(static_cast<std::uint8_t>((spec_.header.copyDscpOut ? 0xfc : 0) | (spec_.header.ecn ? 3 : 0))),
-      softBytes_(orNever(spec_.limits.softBytes)),
-      hardBytes_(orNever(spec_.limits.hardBytes)) {
-  const bool tunnel = spec_.mode == Mode::tunnel;
-  if (spec_.protocol == Protocol::ah)
+OutboundSa::OutboundSa(const SaSpec& spec, std::unique_ptr<Suite> suite)
+    : suite_(std::move(suite)),
+      spi_(spec.spi),
+      outerSaId_(spec.outerSaId),
+      id_(spec.id),
+      tfcBytes_(spec.tfcBytes),
+      protocol_(spec.protocol),
+      esn_(spec.keys.esn),
+      udpEncapsulation_(spec.udpEncapsulation),
+      tosMask_(static_cast<std::uint8_t>((spec.header.copyDscpOut ? 0xfc : 0) | (spec.header.ecn ? 3 : 0))),
+      softBytes_(orNever(spec.limits.softBytes)),
+      hardBytes_(orNever(spec.limits.hardBytes)),
+      policyId_(spec.policyId),
+      selectors_(spec.localTs, spec.remoteTs),
+      softPackets_(orNever(spec.limits.softPackets)),
+      hardPackets_(orNever(spec.limits.hardPackets)) {
+  const bool tunnel = spec.mode == Mode::tunnel;
+  if (spec.protocol == Protocol::ah)
     way_ = tunnel ? Way::ahTunnel : Way::ahTransport;
-  else if (spec_.udpEncapsulation)
+  else if (spec.udpEncapsulation)
     way_ = tunnel ? Way::tunnelInUdp : Way::transportInUdp;
   else
     way_ = tunnel ? Way::tunnel : Way::transport;
-  setPath(spec_.local, spec_.remote);
+  if (way_ == Way::tunnel || way_ == Way::ahTunnel) outer_ = std::make_unique<OuterTemplate>();
+  setPath(spec.local, spec.remote);
   startAt(0);
 }
 
 void OutboundSa::setPath(const Endpoint& local, const Endpoint& remote) noexcept {
-  spec_.local = local;
-  spec_.remote = remote;
-  outer_ = OuterTemplate(local.address, remote.address);
-  before_ = spec_.protocol == Protocol::ah ? ahBytesFor(suite_->icvBytes(), remote.address.isV6())
-                                           : kEspHeaderBytes + suite_->ivBytes();
+  local_ = local;
+  remote_ = remote;
+  if (outer_) *outer_ = OuterTemplate(local.address, remote.address);
+  before_ = static_cast<std::uint16_t>(protocol_ == Protocol::ah
+                                           ? ahBytesFor(suite_->icvBytes(), remote.address.isV6())
+                                           : kEspHeaderBytes + suite_->ivBytes());
 }
 
 void OutboundSa::startAt(std::uint64_t sequence) noexcept {
   sequence_ = sequence;
   // A sixteenth of the numbers is left for the time that rekeying takes.
-  softSequence_ =
-      std::min(limit() - limit() / 16, saturatingSum(sequence, orNever(spec_.limits.softPackets)));
-  hardSequence_ = std::min(limit(), saturatingSum(sequence, orNever(spec_.limits.hardPackets)));
+  softSequence_ = std::min(limit() - limit() / 16, saturatingSum(sequence, softPackets_));
+  hardSequence_ = std::min(limit(), saturatingSum(sequence, hardPackets_));
 }
 
 void OutboundSa::seal(std::span<Packet*> packets, std::int64_t nowNs) noexcept {
@@ -135,7 +145,7 @@ inline bool OutboundSa::number(Packet& packet) noexcept {
 }
 
 inline void OutboundSa::writeEsp(std::uint8_t* header, std::size_t textBytes, CipherJob& job) noexcept {
-  store32(header, spec_.spi);
+  store32(header, spi_);
   store32(header + 4, static_cast<std::uint32_t>(sequence_));
   job = {.packet = header, .textBytes = textBytes, .sequence = sequence_, .ok = false};
 }
@@ -145,7 +155,7 @@ void OutboundSa::writeAh(std::uint8_t* header, std::uint8_t next, Packet& packet
   header[0] = next;
   header[1] = static_cast<std::uint8_t>(before_ / 4 - 2);
   header[2] = header[3] = 0;
-  store32(header + 4, spec_.spi);
+  store32(header + 4, spi_);
   store32(header + 8, static_cast<std::uint32_t>(sequence_));
   std::memset(header + kAhFixedBytes, 0, before_ - kAhFixedBytes);
   job = {
@@ -157,7 +167,7 @@ inline bool OutboundSa::prepareTunnel(Packet& packet, CipherJob& job) noexcept {
   constexpr bool kUdp = way == Way::tunnelInUdp;
   constexpr bool kAh = way == Way::ahTunnel;
   const std::uint8_t version = packet.lengthBytes < 2 ? 0 : packet.bytes()[0] >> 4;
-  const std::size_t outerBytes = kUdp ? 0 : outer_.bytes();
+  const std::size_t outerBytes = kUdp ? 0 : ownHeaderBytes();
   const std::size_t before = outerBytes + before_;
   std::size_t innerBytes = packet.lengthBytes;
   std::size_t padBytes = 0;
@@ -166,12 +176,12 @@ inline bool OutboundSa::prepareTunnel(Packet& packet, CipherJob& job) noexcept {
   if constexpr (!kAh) {
     const std::size_t align = suite_->alignBytes();
     icvBytes = suite_->icvBytes();
-    if (spec_.tfcBytes > innerBytes) [[unlikely]] {
+    if (tfcBytes_ > innerBytes) [[unlikely]] {
       // As far as the packet stays one that can be sent, in the memory that it has (RFC 4303 §2.7).
       const std::size_t around = before + align + 1 + icvBytes;
       const std::size_t room =
           std::min(packet.slot.size() - packet.offset + before, kUdp ? kMaxUdpPayloadBytes : kMaxIpBytes);
-      innerBytes = std::max(innerBytes, std::min<std::size_t>(spec_.tfcBytes, room - std::min(room, around)));
+      innerBytes = std::max(innerBytes, std::min<std::size_t>(tfcBytes_, room - std::min(room, around)));
     }
     padBytes = (align - (innerBytes + 2) % align) % align;
     textBytes = innerBytes + padBytes + 2;
@@ -194,7 +204,7 @@ inline bool OutboundSa::prepareTunnel(Packet& packet, CipherJob& job) noexcept {
   packet.offset -= before;
   packet.lengthBytes = totalBytes;
   packet.outerBytes = outerBytes;
-  if constexpr (!kUdp) outer_.write(text - before, totalBytes, kAh ? kProtocolAh : kProtocolEsp, packet.tos);
+  if constexpr (!kUdp) outer_->write(text - before, totalBytes, kAh ? kProtocolAh : kProtocolEsp, packet.tos);
   if constexpr (kAh)
     writeAh(text - before_, next, packet, job);
   else
@@ -218,17 +228,17 @@ bool OutboundSa::prepareTransport(Packet& packet, CipherJob& job) noexcept {
   }
   const std::size_t headerBytes = map.headerBytes;
   std::uint8_t* const ip = packet.slot.data() + packet.offset;
-  const std::span<const std::uint8_t> local = spec_.local.address.view();
-  const std::span<const std::uint8_t> remote = spec_.remote.address.view();
+  const std::span<const std::uint8_t> local = local_.address.view();
+  const std::span<const std::uint8_t> remote = remote_.address.view();
   // The packet's addresses are the outer ones.
-  if (map.v6 != spec_.local.address.isV6() ||
+  if (map.v6 != local_.address.isV6() ||
       std::memcmp(ip + (map.v6 ? 8 : 12), local.data(), local.size()) != 0 ||
       std::memcmp(ip + (map.v6 ? 24 : 16), remote.data(), remote.size()) != 0)
     return drop(packet, Drop::selector);
   // The header that UDP makes has no routing in it.
   if (kUdp && map.routingOffset != 0) return drop(packet, Drop::malformed);
   if (kAh && (headerBytes > kMaxOuterBytes)) return drop(packet, Drop::malformed);
-  if (kAh && headerBytes > outer_.bytes()) {
+  if (kAh && headerBytes > ownHeaderBytes()) {
     std::array<std::uint8_t, kMaxOuterBytes> copy;
     std::memcpy(copy.data(), ip, headerBytes);
     if (!muteHeader(std::span(copy).first(headerBytes), map)) return drop(packet, Drop::malformed);

@@ -15,7 +15,7 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
  public:
   using Expiry = ike::Expiry;
 
-  OutboundSa(SaSpec spec, std::unique_ptr<Suite> suite) noexcept;
+  OutboundSa(const SaSpec& spec, std::unique_ptr<Suite> suite);
 
   /** Packets of one SA on their way through it. */
   struct Run {
@@ -37,7 +37,7 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   void seal(std::span<Packet*> packets, std::int64_t nowNs) noexcept;
 
   /** Brings what the SA is made of nearer, then what that leads to. */
-  void prefetch() const noexcept { prefetchLines(this, sizeof *this); }
+  void prefetch() const noexcept { prefetchLines(this, kHotBytes); }
   void prefetchKeys() const noexcept { prefetchLines(suite_.get(), Suite::kHotBytes); }
 
   /** An end that came nearer since the last call, of the numbers or of a limit: soft once, hard once. */
@@ -46,20 +46,20 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   void restoreExpiry(Expiry expiry) noexcept { teller_.restore(expiry); }
 
   bool matches(const PacketInfo& packet) const noexcept {
-    return matchesPair(spec_.localTs, spec_.remoteTs, packet);
+    return matchesPair(selectors_.local(), selectors_.remote(), packet);
   }
-  std::span<const Selector> localTs() const noexcept { return spec_.localTs; }
-  std::span<const Selector> remoteTs() const noexcept { return spec_.remoteTs; }
-  std::uint32_t id() const noexcept { return spec_.id; }
-  std::uint32_t policyId() const noexcept { return spec_.policyId; }
+  std::span<const Selector> localTs() const noexcept { return selectors_.local(); }
+  std::span<const Selector> remoteTs() const noexcept { return selectors_.remote(); }
+  std::uint32_t id() const noexcept { return id_; }
+  std::uint32_t policyId() const noexcept { return policyId_; }
   /** The AH SA that this one's packets go through next; 0: none. */
-  std::uint32_t outerSaId() const noexcept { return spec_.outerSaId; }
-  bool udpEncapsulation() const noexcept { return spec_.udpEncapsulation; }
-  Protocol protocol() const noexcept { return spec_.protocol; }
+  std::uint32_t outerSaId() const noexcept { return outerSaId_; }
+  bool udpEncapsulation() const noexcept { return udpEncapsulation_; }
+  Protocol protocol() const noexcept { return protocol_; }
   /** The length that inner packets are padded to; 0: none. */
-  std::size_t tfcBytes() const noexcept { return spec_.tfcBytes; }
-  const Endpoint& local() const noexcept { return spec_.local; }
-  const Endpoint& remote() const noexcept { return spec_.remote; }
+  std::size_t tfcBytes() const noexcept { return tfcBytes_; }
+  const Endpoint& local() const noexcept { return local_; }
+  const Endpoint& remote() const noexcept { return remote_; }
   const SaCounters& counters() const noexcept { return counters_; }
   std::uint64_t sequence() const noexcept { return sequence_; }
   void setPath(const Endpoint& local, const Endpoint& remote) noexcept;
@@ -67,8 +67,11 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   void startAt(std::uint64_t sequence) noexcept;
 
  private:
+  /** All but selectors and what lies behind them. */
+  static constexpr std::size_t kHotBytes = 192;
+
   /** Found once: what is done to packets. */
-  enum class Way { tunnelInUdp, tunnel, transportInUdp, transport, ahTunnel, ahTransport };
+  enum class Way : std::uint8_t { tunnelInUdp, tunnel, transportInUdp, transport, ahTunnel, ahTransport };
 
   template <Way way>
   void beginAs(std::span<Packet*> packets, Run& run) noexcept;
@@ -82,16 +85,28 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   void writeAh(std::uint8_t* header, std::uint8_t next, Packet& packet, CipherJob& job) noexcept;
   std::uint64_t limit() const noexcept { return esn_ ? UINT64_MAX : UINT32_MAX; }
 
-  bool esn_;
-  SaRecord spec_;
+  /** Of the outer header. */
+  std::size_t ownHeaderBytes() const noexcept {
+    return local_.address.isV6() ? kIpv6HeaderBytes : kIpv4HeaderBytes;
+  }
+
+  // What every packet needs comes first: few lines of the cache.
   std::unique_ptr<Suite> suite_;
-  SaCounters counters_;
-  Way way_;
+  /** Where a header of that SA's own comes in front. */
+  std::unique_ptr<OuterTemplate> outer_;
+  std::uint32_t spi_;
+  std::uint32_t outerSaId_;
+  std::uint32_t id_;
   /** Header and IV of ESP, or all of AH: what goes between the IP header and what it protects. */
-  std::size_t before_;
+  std::uint16_t before_ = 0;
+  std::uint16_t tfcBytes_;
+  Protocol protocol_;
+  Way way_;
+  bool esn_;
+  bool udpEncapsulation_;
   /** What of an inner packet's DSCP and ECN the outer header takes. */
   std::uint8_t tosMask_;
-  OuterTemplate outer_;
+  ExpiryTeller teller_;
   std::uint64_t sequence_ = 0;
   /** The numbers where the SA comes near its end and where it ends, packet limits in them. */
   std::uint64_t softSequence_ = 0;
@@ -99,7 +114,14 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   std::uint64_t spentBytes_ = 0;
   std::uint64_t softBytes_;
   std::uint64_t hardBytes_;
-  ExpiryTeller teller_;
+  SaCounters counters_;
+  Endpoint local_;
+  Endpoint remote_;
+  // Of other use.
+  std::uint32_t policyId_;
+  SelectorPair selectors_;
+  std::uint64_t softPackets_;
+  std::uint64_t hardPackets_;
 };
 
 }  // namespace ike

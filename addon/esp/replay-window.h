@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 namespace ike {
 
@@ -15,6 +14,11 @@ class ReplayWindow {
 
   /** `packets` 0: every number is fresh. */
   ReplayWindow(std::uint32_t packets, bool esn);
+  ReplayWindow(const ReplayWindow&) = delete;
+  ReplayWindow& operator=(const ReplayWindow&) = delete;
+  ~ReplayWindow() {
+    if (!isNear()) delete[] far_;
+  }
 
   /** The whole number of a packet, from the 32 bits in it; nothing when it can only be from before the
    * beginning. */
@@ -30,7 +34,7 @@ class ReplayWindow {
   /** The highest number accepted. */
   std::uint64_t top() const noexcept { return top_; }
   /** For tests. */
-  std::size_t memoryBytes() const noexcept { return words_.size() * sizeof words_[0]; }
+  std::size_t memoryBytes() const noexcept { return wordCount() * sizeof near_[0]; }
   /** Continues a count that began elsewhere: nothing up to `top` is known to have come. */
   void startAt(std::uint64_t top) noexcept;
 
@@ -38,14 +42,29 @@ class ReplayWindow {
   /** With replay protection off, ESN still needs to know how far back a packet may be. */
   static constexpr std::uint32_t kGuessPackets = 1024;
 
-  void clear(std::uint64_t from, std::uint64_t to) noexcept;
-  std::uint64_t& word(std::uint64_t sequence) noexcept;
-  const std::uint64_t& word(std::uint64_t sequence) const noexcept;
+  static constexpr std::uint64_t kWordBits = 64;
+  static constexpr std::size_t kNearWords = 16;
 
-  std::uint32_t packets_;
-  bool esn_;
+  void clear(std::uint64_t from, std::uint64_t to) noexcept;
+  bool isNear() const noexcept { return mask_ < kNearWords; }
+  std::size_t wordCount() const noexcept { return std::size_t{mask_} + 1; }
+  std::uint64_t* words() noexcept { return isNear() ? near_ : far_; }
+  const std::uint64_t* words() const noexcept { return isNear() ? near_ : far_; }
+  std::uint64_t& word(std::uint64_t sequence) noexcept { return words()[(sequence / kWordBits) & mask_]; }
+  const std::uint64_t& word(std::uint64_t sequence) const noexcept {
+    return words()[(sequence / kWordBits) & mask_];
+  }
+
   std::uint64_t top_ = 0;
-  std::vector<std::uint64_t> words_;
+  std::uint32_t packets_;
+  /** One less than the number of words, which is a power of two. */
+  std::uint16_t mask_;
+  bool esn_;
+  /** A window of the usual size lies here, a larger one by itself. */
+  union {
+    std::uint64_t near_[kNearWords] = {};
+    std::uint64_t* far_;
+  };
 };
 
 // Here, so that it becomes a part of its caller: giving back an optional from another place costs more than
@@ -68,6 +87,29 @@ inline std::optional<std::uint64_t> ReplayWindow::complete(std::uint32_t low) co
     high--;
   }
   return static_cast<std::uint64_t>(high) << 32 | low;
+}
+
+inline bool ReplayWindow::fresh(std::uint64_t sequence) const noexcept {
+  if (packets_ == 0) return true;
+  // The first number sent is 1 (RFC 4303 §3.3.3).
+  if (sequence == 0) return false;
+  if (sequence > top_) return true;
+  if (top_ - sequence >= packets_) return false;
+  return (word(sequence) >> (sequence % kWordBits) & 1) == 0;
+}
+
+inline bool ReplayWindow::accept(std::uint64_t sequence) noexcept {
+  if (!fresh(sequence)) return false;
+  if (packets_ == 0) {
+    if (sequence > top_) top_ = sequence;
+    return true;
+  }
+  if (sequence > top_) {
+    if (sequence > top_ + 1) clear(top_ + 1, sequence);
+    top_ = sequence;
+  }
+  word(sequence) |= std::uint64_t{1} << (sequence % kWordBits);
+  return true;
 }
 
 }  // namespace ike

@@ -30,8 +30,8 @@ struct HeaderRules {
   bool ecn = true;
 };
 
-/** What an SA keeps of its SaSpec: all but the keys, which are in its suite. */
-struct SaRecord {
+/** SaParameters of lib/ipsec/data-plane.ts. */
+struct SaSpec {
   std::uint32_t id = 0;
   bool inbound = false;
   Protocol protocol = Protocol::esp;
@@ -51,10 +51,6 @@ struct SaRecord {
   std::uint16_t tfcBytes = 0;
   /** The AH SA around this one; 0: none. */
   std::uint32_t outerSaId = 0;
-};
-
-/** SaParameters of lib/ipsec/data-plane.ts. */
-struct SaSpec : SaRecord {
   SuiteKeys keys;
 };
 
@@ -62,11 +58,11 @@ struct SaCounters {
   std::uint64_t packets = 0;
   /** Inner packets' bytes. */
   std::uint64_t bytes = 0;
+  /** On the engine's steady clock; 0: never. */
+  std::int64_t lastUsedNs = 0;
   std::uint64_t replayDrops = 0;
   std::uint64_t integrityDrops = 0;
   std::uint64_t selectorDrops = 0;
-  /** On the engine's steady clock; 0: never. */
-  std::int64_t lastUsedNs = 0;
 };
 
 /** What `spec` computes for each packet; null where `Suite::create` gives null, or an integrity algorithm

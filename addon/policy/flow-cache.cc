@@ -78,13 +78,13 @@ FlowCache::FlowCache() : entries_(std::make_unique<Entry[]>(kLeastEntries)), mas
 
 void FlowCache::store(const FlowKey& flow, const PolicyMatch& match) noexcept {
   const std::size_t home = placeOf(flow);
-  std::size_t place = home ^ (turn_++ % kWays);
+  std::size_t place = wayOf(home, turn_++ % kWays);
   for (std::size_t way = kWays; way-- > 0;) {
-    const Entry& entry = entries_[home ^ way];
-    if (entry.version == 0 || entry.version != versionOf(entry.flow)) place = home ^ way;
+    const Entry& entry = entries_[wayOf(home, way)];
+    if (entry.version == 0 || entry.version != versionOf(entry.flow)) place = wayOf(home, way);
   }
   for (std::size_t way = 0; way < kWays; way++)
-    if (entries_[home ^ way].flow == flow) place = home ^ way;
+    if (entries_[wayOf(home, way)].flow == flow) place = wayOf(home, way);
   entries_[place] = {.flow = flow, .version = versionOf(flow), .match = match};
 }
 

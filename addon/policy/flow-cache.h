@@ -55,7 +55,7 @@ class FlowCache {
   const PolicyMatch* find(const FlowKey& flow) const noexcept {
     const std::size_t home = placeOf(flow);
     for (std::size_t way = 0; way < kWays; way++) {
-      const Entry& entry = entries_[home ^ way];
+      const Entry& entry = entries_[wayOf(home, way)];
       if (entry.flow == flow) return entry.version == versionOf(flow) ? &entry.match : nullptr;
     }
     return nullptr;
@@ -74,8 +74,10 @@ class FlowCache {
  private:
   static constexpr std::size_t kLeastEntries = 1024;
   static constexpr std::size_t kMostEntries = 262144;
-  /** In how many places a flow may be, the first one in most cases. */
-  static constexpr std::size_t kWays = 4;
+  /** In how many places a flow may be, the first one in most cases: neighbours, and then the same number of
+   * them somewhere else, so that few flows find all places taken as long as there are more of these. */
+  static constexpr std::size_t kWays = 8;
+  static constexpr std::size_t kNeighbours = 4;
   static constexpr std::size_t kShardBits = 12;
   /** Of how many neighbourhoods versions are counted up one by one. */
   static constexpr std::size_t kMostBlocks = 256;
@@ -126,6 +128,11 @@ class FlowCache {
       hash ^= hash >> 32;
     }
     return static_cast<std::size_t>(hash) & mask_;
+  }
+
+  std::size_t wayOf(std::size_t home, std::size_t way) const noexcept {
+    const std::size_t near = home ^ (way % kNeighbours);
+    return way < kNeighbours ? near : (near * kFactor >> 24 ^ near) & mask_;
   }
 
   /** How many blocks the selectors reach; more than `kMostBlocks`: too many. */

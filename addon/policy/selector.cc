@@ -5,18 +5,6 @@
 
 namespace ike {
 
-bool Selector::takesAddress(const Address& address, const PacketInfo& packet) const noexcept {
-  if (address.length != start.length) return false;
-  if (protocol != 0 && protocol != packet.protocol) return false;
-  return !address.before(start) && !end.before(address);
-}
-
-bool Selector::takesPort(const PacketInfo& packet, std::uint16_t port) const noexcept {
-  if (startPort == 0 && endPort == 65535) return true;
-  if (opaque() || !packet.portsKnown) return opaque() && !packet.portsKnown;
-  return port >= startPort && port <= endPort;
-}
-
 bool matchesPair(std::span<const Selector> from, std::span<const Selector> to,
                  const PacketInfo& packet) noexcept {
   // The sender's side says which types may be sent, the other which ones it may send itself (RFC
@@ -30,6 +18,18 @@ bool matchesPair(std::span<const Selector> from, std::span<const Selector> to,
            return s.takesAddress(packet.destination, packet) &&
                   (senderOnly || s.takesPort(packet, packet.destinationPort));
          });
+}
+
+SelectorPair::SelectorPair(std::span<const Selector> local, std::span<const Selector> remote)
+    : localCount_(static_cast<std::uint32_t>(local.size())),
+      remoteCount_(static_cast<std::uint32_t>(remote.size())) {
+  if (local.size() > 1 || remote.size() > 1) {
+    many_ = std::make_unique<Selector[]>(local.size() + remote.size());
+    std::copy(remote.begin(), remote.end(), std::copy(local.begin(), local.end(), many_.get()));
+    return;
+  }
+  if (!local.empty()) local_ = local[0];
+  if (!remote.empty()) remote_ = remote[0];
 }
 
 }  // namespace ike

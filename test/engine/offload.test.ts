@@ -10,40 +10,12 @@ import { after, before, describe, test } from 'node:test';
 import type { DataPlaneStats } from '../../lib/ipsec/data-plane.ts';
 import { Host, Lab, labMissing, pause } from './lab.ts';
 import { childSa, V4 } from './sides.ts';
+import { kernelCounter as counterOf, transfer as transferBetween } from './transfer.ts';
 
 const skip = labMissing('ping', 'tcpdump');
 const OFF = ['env', 'IKE_NATIVE_OFFLOADS=off'];
 const MEGABYTE = 1 << 20;
 const TRANSFER_BYTES = 48 * MEGABYTE;
-
-/** Sends the numbers of its words, so that anything lost, doubled or moved is seen. */
-const SENDER = `
-  const [address, total] = [process.argv[1], Number(process.argv[2])];
-  const socket = require('node:net').connect(7000, address);
-  let sent = 0;
-  const more = () => {
-    while (sent < total) {
-      const chunk = Buffer.alloc(Math.min(1 << 18, total - sent));
-      for (let i = 0; i < chunk.length; i += 4) chunk.writeUInt32LE((sent + i) / 4, i);
-      sent += chunk.length;
-      if (!socket.write(chunk)) return socket.once('drain', more);
-    }
-    socket.end();
-  };
-  more();`;
-const RECEIVER = `
-  const server = require('node:net').createServer((socket) => {
-    let [seen, bad, rest] = [0, 0, Buffer.alloc(0)];
-    socket.on('data', (data) => {
-      rest = Buffer.concat([rest, data]);
-      const whole = rest.length & ~3;
-      for (let i = 0; i < whole; i += 4) if (rest.readUInt32LE(i) !== (seen + i) / 4) bad++;
-      seen += whole;
-      rest = rest.subarray(whole);
-    });
-    socket.on('end', () => { console.log(seen + ' bytes, ' + bad + ' words wrong'); socket.end(); server.close(); });
-  });
-  server.listen(7000, process.argv[1], () => console.log('ready'));`;
 
 describe('offloads between two engines', { skip }, () => {
   let lab: Lab;
@@ -93,30 +65,12 @@ describe('offloads between two engines', { skip }, () => {
     }
   }
 
-  async function transfer(from: 0 | 1, address: string): Promise<void> {
-    const receiver = lab.start(names[1 - from], [process.execPath, '-e', RECEIVER, address]);
-    assert.ok(receiver.stdout);
-    receiver.stdout.setEncoding('utf8');
-    let output = '';
-    receiver.stdout.on('data', (text: string) => {
-      output += text;
-    });
-    const ended = once(receiver, 'exit');
-    await once(receiver.stdout, 'data');
-    lab.exec(names[from], process.execPath, '-e', SENDER, address, String(TRANSFER_BYTES));
-    await ended;
-    assert.equal(output.trim().split('\n').at(-1), `${TRANSFER_BYTES} bytes, 0 words wrong`);
+  function transfer(from: 0 | 1, address: string): Promise<void> {
+    return transferBetween(lab, names[from], names[1 - from], address, TRANSFER_BYTES);
   }
 
-  /** What the kernel of a host has counted: `InCsumErrors` of `Tcp`, `FragCreates` of `Ip`. */
-  function kernelCounter(name: string, protocol: 'Tcp' | 'Ip', counter: string): number {
-    const [titles, values] = lab
-      .exec(name, 'cat', '/proc/net/snmp')
-      .split('\n')
-      .filter((line) => line.startsWith(`${protocol}:`))
-      .map((line) => line.split(' '));
-    return Number(values[titles.indexOf(counter)]);
-  }
+  const kernelCounter = (name: string, protocol: 'Tcp' | 'Ip', counter: string): number =>
+    counterOf(lab, name, protocol, counter);
 
   const settings = [
     ['on both hosts', [], []],

@@ -49,14 +49,14 @@ struct V : Block128 {
   static GCM_INLINE Vector add(Vector x, Vector y) { return _mm_xor_si128(x, y); }
   static GCM_INLINE Vector add3(Vector x, Vector y, Vector z) { return add(x, add(y, z)); }
 
-  static GCM_INLINE Vector roundKey(const GcmKey& key, std::uint32_t round) {
-    return _mm_load_si128(reinterpret_cast<const __m128i*>(key.roundKeys) + round);
+  static GCM_INLINE Vector roundKey(const GcmSchedule& key, std::uint32_t round) {
+    return _mm_load_si128(reinterpret_cast<const __m128i*>(key.roundKeys()) + round);
   }
-  static GCM_INLINE Vector firstRound(Vector x, const GcmKey& key) { return add(x, roundKey(key, 0)); }
-  static GCM_INLINE Vector round(Vector x, const GcmKey& key, std::uint32_t round) {
+  static GCM_INLINE Vector firstRound(Vector x, const GcmSchedule& key) { return add(x, roundKey(key, 0)); }
+  static GCM_INLINE Vector round(Vector x, const GcmSchedule& key, std::uint32_t round) {
     return _mm_aesenc_si128(x, roundKey(key, round));
   }
-  static GCM_INLINE Vector lastRound(Vector x, const GcmKey& key, std::uint32_t round) {
+  static GCM_INLINE Vector lastRound(Vector x, const GcmSchedule& key, std::uint32_t round) {
     return _mm_aesenclast_si128(x, roundKey(key, round));
   }
 
@@ -85,7 +85,7 @@ GCM_END
 
 const GcmKernel kGcmAesni = {"aesni", expandKey, sealAll, openAll, hashAll};
 
-void expandGcmKey(GcmKey& ready, std::span<const std::uint8_t> key) noexcept { expandKey(ready, key); }
+void expandGcmKey(GcmSchedule& ready, std::span<const std::uint8_t> key) noexcept { expandKey(ready, key); }
 
 }  // namespace ike
 

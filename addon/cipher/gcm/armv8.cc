@@ -67,14 +67,14 @@ struct V {
   static GCM_INLINE Block addBlock(Block x, Block y) { return add(x, y); }
 
   // AESE adds its key before the S-box, so each round takes the key of the one before.
-  static GCM_INLINE Vector roundKey(const GcmKey& key, std::uint32_t round) {
-    return load(key.roundKeys + kGcmBlockBytes * round);
+  static GCM_INLINE Vector roundKey(const GcmSchedule& key, std::uint32_t round) {
+    return load(key.roundKeys() + kGcmBlockBytes * round);
   }
-  static GCM_INLINE Vector firstRound(Vector x, const GcmKey&) { return x; }
-  static GCM_INLINE Vector round(Vector x, const GcmKey& key, std::uint32_t round) {
+  static GCM_INLINE Vector firstRound(Vector x, const GcmSchedule&) { return x; }
+  static GCM_INLINE Vector round(Vector x, const GcmSchedule& key, std::uint32_t round) {
     return vaesmcq_u8(vaeseq_u8(x, roundKey(key, round - 1)));
   }
-  static GCM_INLINE Vector lastRound(Vector x, const GcmKey& key, std::uint32_t round) {
+  static GCM_INLINE Vector lastRound(Vector x, const GcmSchedule& key, std::uint32_t round) {
     return add(vaeseq_u8(x, roundKey(key, round - 1)), roundKey(key, round));
   }
 

@@ -50,7 +50,7 @@ GCM_INLINE Block reduce(const Product& sum) {
 
 /** Key stream for the counters; `between(round)` does something else meanwhile. */
 template <int N, typename Between>
-GCM_INLINE void encrypt(const GcmKey& key, Vector counter, Vector (&x)[N], const Between& between) {
+GCM_INLINE void encrypt(const GcmSchedule& key, Vector counter, Vector (&x)[N], const Between& between) {
 #pragma GCC unroll 16
   for (int i = 0; i < N; i++)
     x[i] = V::firstRound(V::reverse(V::count(counter, static_cast<std::uint32_t>(i * kLanes))), key);
@@ -84,12 +84,12 @@ struct Work {
 };
 
 /** The power of the hash key for vector `i` of `blocks` blocks. */
-GCM_INLINE Vector power(const GcmKey& key, std::size_t blocks, std::size_t i) {
+GCM_INLINE Vector power(const GcmSchedule& key, std::size_t blocks, std::size_t i) {
   return V::load(key.power(blocks) + i * kVectorBytes);
 }
 
 /** Hashes the stride before, a vector a round. */
-GCM_INLINE auto hashing(const GcmKey& key, const Work& work, Product& sum) {
+GCM_INLINE auto hashing(const GcmSchedule& key, const Work& work, Product& sum) {
   return [&](std::uint32_t round) GCM_ALWAYS {
     if (round <= kVectors) multiplyAdd(sum, work.pending[round - 1], power(key, kStrideBlocks, round - 1));
   };
@@ -97,7 +97,7 @@ GCM_INLINE auto hashing(const GcmKey& key, const Work& work, Product& sum) {
 
 /** The first stride of a long message: the block `head`, then text. */
 template <bool Sealing>
-GCM_INLINE void firstStride(const GcmKey& key, Work& work, Block head) {
+GCM_INLINE void firstStride(const GcmSchedule& key, Work& work, Block head) {
   constexpr std::size_t kTextBytes = kVectorBytes - kGcmBlockBytes;
   Vector x[kVectors];
   encrypt(key, work.counter, x, [](std::uint32_t) GCM_ALWAYS {});
@@ -121,7 +121,7 @@ GCM_INLINE void firstStride(const GcmKey& key, Work& work, Block head) {
 }
 
 template <bool Sealing>
-GCM_INLINE void nextStride(const GcmKey& key, Work& work) {
+GCM_INLINE void nextStride(const GcmSchedule& key, Work& work) {
   Vector x[kVectors];
   Product sum = nothing();
   encrypt(key, work.counter, x, hashing(key, work, sum));
@@ -143,7 +143,7 @@ GCM_INLINE void nextStride(const GcmKey& key, Work& work) {
 /** What is left, in N vectors: of a short message (`Whole`) the block `head`, then text, then the lengths.
  * The hash. */
 template <bool Sealing, bool Whole, int N>
-GCM_APART Block finish(const GcmKey& key, Work& work, Block head) {
+GCM_APART Block finish(const GcmSchedule& key, Work& work, Block head) {
   Vector x[N];
   if constexpr (Whole) {
     encrypt(key, work.counter, x, [](std::uint32_t) GCM_ALWAYS {});
@@ -187,7 +187,7 @@ GCM_APART Block finish(const GcmKey& key, Work& work, Block head) {
 }
 
 template <bool Sealing, bool Whole, int N = 1>
-GCM_INLINE Block finishIn(std::size_t vectors, const GcmKey& key, Work& work, Block head) {
+GCM_INLINE Block finishIn(std::size_t vectors, const GcmSchedule& key, Work& work, Block head) {
   if constexpr (N > kVectors) {
     return finish<Sealing, Whole, N>(key, work, head);
   } else {
@@ -197,7 +197,7 @@ GCM_INLINE Block finishIn(std::size_t vectors, const GcmKey& key, Work& work, Bl
 }
 
 template <bool Sealing>
-GCM_INLINE void process(const GcmKey& key, GcmMessage& message) {
+GCM_INLINE void process(const GcmSchedule& key, GcmMessage& message) {
   Work work;
   work.from = message.from;
   work.to = message.to;
@@ -223,15 +223,15 @@ GCM_INLINE void process(const GcmKey& key, GcmMessage& message) {
     message.ok = V::isIcv(message.icv, icv, key.icvBytes);
 }
 
-void sealAll(const GcmKey& key, std::span<GcmMessage> messages) noexcept {
+void sealAll(const GcmSchedule& key, std::span<GcmMessage> messages) noexcept {
   for (GcmMessage& message : messages) process<true>(key, message);
 }
 
-void openAll(const GcmKey& key, std::span<GcmMessage> messages) noexcept {
+void openAll(const GcmSchedule& key, std::span<GcmMessage> messages) noexcept {
   for (GcmMessage& message : messages) process<false>(key, message);
 }
 
-GcmHash hashAll(const GcmKey& key, GcmHash before, std::span<const std::uint8_t> data) noexcept {
+GcmHash hashAll(const GcmSchedule& key, GcmHash before, std::span<const std::uint8_t> data) noexcept {
   Block hash = V::block(before.high, before.low);
   const std::uint8_t* at = data.data();
   for (std::size_t left = data.size(); left > 0;) {

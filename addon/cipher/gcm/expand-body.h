@@ -2,17 +2,17 @@
 // products: nothing is looked up by a secret. Included like body.h and after it, where vectors are single
 // blocks.
 
-void expandKey(GcmKey& ready, std::span<const std::uint8_t> key) noexcept {
+void expandKey(GcmSchedule& ready, std::span<const std::uint8_t> key) noexcept {
   const std::size_t keyWords = key.size() / 4;
   ready.rounds = static_cast<std::uint32_t>(keyWords + 6);
   const std::size_t words = 4 * (ready.rounds + 1);
-  std::memcpy(ready.roundKeys, key.data(), key.size());
+  std::memcpy(ready.roundKeys(), key.data(), key.size());
   std::uint32_t constant = 1;
   for (std::size_t i = keyWords; i < words; i++) {
     std::uint32_t word = 0;
     std::uint32_t before = 0;
-    std::memcpy(&word, ready.roundKeys + 4 * (i - 1), 4);
-    std::memcpy(&before, ready.roundKeys + 4 * (i - keyWords), 4);
+    std::memcpy(&word, ready.roundKeys() + 4 * (i - 1), 4);
+    std::memcpy(&before, ready.roundKeys() + 4 * (i - keyWords), 4);
     if (i % keyWords == 0) {
       word = V::substitute(word >> 8 | word << 24) ^ constant;
       // Eight constants at most are powers of two; AES-128 needs two more.
@@ -21,7 +21,7 @@ void expandKey(GcmKey& ready, std::span<const std::uint8_t> key) noexcept {
       word = V::substitute(word);
     }
     word ^= before;
-    std::memcpy(ready.roundKeys + 4 * i, &word, 4);
+    std::memcpy(ready.roundKeys() + 4 * i, &word, 4);
   }
 
   // The hash key is the zero block, encrypted; then times x.

@@ -5,6 +5,6 @@
 
 namespace ike {
 
-void expandGcmKey(GcmKey& ready, std::span<const std::uint8_t> key) noexcept;
+void expandGcmKey(GcmSchedule& ready, std::span<const std::uint8_t> key) noexcept;
 
 }  // namespace ike

@@ -14,21 +14,25 @@ namespace {
 constexpr std::size_t kGcmSaltBytes = 4;
 constexpr std::size_t kGcmIvBytes = 8;
 
+const std::span<const GcmKernel* const> kKernels = gcmKernels();
+
 struct GcmSuite {
   std::size_t icvBytes;
   /** AES-GMAC: nothing is encrypted. */
   bool authenticateOnly;
 };
 
+/** With keys of one length: as many lines of the cache as that one takes. */
+template <std::size_t Rounds>
 class DirectGcm final : public Suite {
  public:
-  DirectGcm(const SuiteKeys& keys, const GcmSuite& suite, const GcmKernel& kernel) noexcept
+  DirectGcm(const SuiteKeys& keys, const GcmSuite& suite, std::size_t kernel) noexcept
       : Suite(kGcmIvBytes, suite.icvBytes, 4),
-        kernel_(kernel),
         esn_(keys.esn),
-        authenticateOnly_(suite.authenticateOnly) {
+        authenticateOnly_(suite.authenticateOnly),
+        kernel_(static_cast<std::uint8_t>(kernel)) {
     const auto material = keys.encryptionKey.view();
-    kernel.expand(key_, material.first(material.size() - kGcmSaltBytes));
+    kernelInUse().expand(key_, material.first(material.size() - kGcmSaltBytes));
     key_.salt = load32(material.last(kGcmSaltBytes).data());
     key_.icvBytes = static_cast<std::uint32_t>(suite.icvBytes);
   }
@@ -36,19 +40,21 @@ class DirectGcm final : public Suite {
   void seal(std::span<CipherJob> jobs) noexcept override {
     for (const CipherJob& job : jobs) store64(job.packet + kEspHeaderBytes, job.sequence);
     inBatches(jobs, [this](std::span<CipherJob> batch, std::span<GcmMessage> messages) {
-      kernel_.seal(key_, messages);
+      kernelInUse().seal(key_, messages);
       for (CipherJob& job : batch) job.ok = true;
     });
   }
 
   void open(std::span<CipherJob> jobs) noexcept override {
     inBatches(jobs, [this](std::span<CipherJob> batch, std::span<GcmMessage> messages) {
-      kernel_.open(key_, messages);
+      kernelInUse().open(key_, messages);
       for (std::size_t i = 0; i < batch.size(); i++) batch[i].ok = messages[i].ok;
     });
   }
 
  private:
+  const GcmKernel& kernelInUse() const noexcept { return *kKernels[kernel_]; }
+
   template <typename Run>
   void inBatches(std::span<CipherJob> jobs, Run run) noexcept {
     GcmMessage messages[kBatch];
@@ -92,11 +98,11 @@ class DirectGcm final : public Suite {
     message.aadBytes += kGcmIvBytes + job.textBytes;
     std::uint8_t block[kGcmBlockBytes];
     storeHash(block, hash);
-    hash = kernel_.hash(key_, {}, std::span(block));
+    hash = kernelInUse().hash(key_, {}, std::span(block));
     const auto restBytes = static_cast<std::size_t>(end - rest);
     // The last block, whole or not, goes with the lengths.
     const std::size_t wholeBytes = restBytes == 0 ? 0 : (restBytes - 1) / kGcmBlockBytes * kGcmBlockBytes;
-    hash = kernel_.hash(key_, hash, {rest, wholeBytes});
+    hash = kernelInUse().hash(key_, hash, {rest, wholeBytes});
     std::memset(block, 0, sizeof block);
     std::memcpy(block, rest + wholeBytes, restBytes - wholeBytes);
     message.head = {hash.high ^ load64(block), hash.low ^ load64(block + 8)};
@@ -112,15 +118,18 @@ class DirectGcm final : public Suite {
     store64(to + 8, hash.low);
   }
 
-  const GcmKernel& kernel_;
   bool esn_;
   bool authenticateOnly_;
-  GcmKey key_;
+  /** In `kKernels`: a pointer would cost the suite a line of 16 bytes. */
+  std::uint8_t kernel_;
+  GcmKeyOf<Rounds> key_;
 };
 
-const GcmKernel* chosenKernel(const std::string& name) noexcept {
-  if (!name.empty()) return findGcmKernel(name);
-  return gcmKernels().empty() ? nullptr : gcmKernels().front();
+/** Its place in `kKernels`; their number: none. */
+std::size_t chosenKernel(const std::string& name) noexcept {
+  std::size_t kernel = 0;
+  while (!name.empty() && kernel < kKernels.size() && name != kKernels[kernel]->name) kernel++;
+  return kernel;
 }
 
 }  // namespace
@@ -133,8 +142,12 @@ std::unique_ptr<Suite> createGcm(const SuiteKeys& keys, bool forSealing) {
   const std::size_t keyBytes = keys.encryptionKey.size() - std::min(keys.encryptionKey.size(), kGcmSaltBytes);
   if (keys.integrity != Integrity::none || (keyBytes != 16 && keyBytes != 24 && keyBytes != 32))
     return nullptr;
-  const GcmKernel* const kernel = chosenKernel(keys.gcmKernel);
-  if (kernel != nullptr) return std::make_unique<DirectGcm>(keys, suite, *kernel);
+  const std::size_t kernel = chosenKernel(keys.gcmKernel);
+  if (kernel < kKernels.size()) {
+    if (keyBytes == 16) return std::make_unique<DirectGcm<10>>(keys, suite, kernel);
+    if (keyBytes == 24) return std::make_unique<DirectGcm<12>>(keys, suite, kernel);
+    return std::make_unique<DirectGcm<14>>(keys, suite, kernel);
+  }
   if (!keys.gcmKernel.empty() && keys.gcmKernel != kGcmByEvp) return nullptr;
   return createEvpAead(keys, forSealing);
 }

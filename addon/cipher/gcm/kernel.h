@@ -18,30 +18,49 @@ namespace ike {
 inline constexpr std::size_t kGcmBlockBytes = 16;
 /** Blocks that are hashed with one reduction, at most. */
 inline constexpr std::size_t kGcmMaxStride = 16;
-/** Of the hash key: as many as the longest run of blocks with one more, and zeros behind for whole vectors.
- */
+/** Of the hash key: as many as the longest run of blocks with one more. */
 inline constexpr std::size_t kGcmPowers = kGcmMaxStride + 1;
 inline constexpr std::size_t kGcmMaxRounds = 14;
 
-/** An SA's key, ready for use. Wiped at its end. */
-struct alignas(64) GcmKey {
-  GcmKey() = default;
-  GcmKey(const GcmKey&) = delete;
-  GcmKey& operator=(const GcmKey&) = delete;
-  ~GcmKey() { OPENSSL_cleanse(this, sizeof *this); }
+/** What kernels need of a key: a `GcmKeyOf`, whose round keys lie straight behind. The last powers are read
+ * in whole vectors, so that some round keys meet zeros. */
+struct alignas(kGcmBlockBytes) GcmSchedule {
+  GcmSchedule(const GcmSchedule&) = delete;
+  GcmSchedule& operator=(const GcmSchedule&) = delete;
 
   /** Where the power `exponent` of the hash key lies; the lower ones follow. */
   const std::uint8_t* power(std::size_t exponent) const noexcept {
     return powers + kGcmBlockBytes * (kGcmPowers - exponent);
   }
+  const std::uint8_t* roundKeys() const noexcept { return reinterpret_cast<const std::uint8_t*>(this + 1); }
+  std::uint8_t* roundKeys() noexcept { return reinterpret_cast<std::uint8_t*>(this + 1); }
 
-  std::uint8_t roundKeys[kGcmBlockBytes * (kGcmMaxRounds + 1)] = {};
-  std::uint8_t powers[kGcmBlockBytes * (kGcmPowers + 3)] = {};
   std::uint32_t rounds = 0;
   std::uint32_t icvBytes = 16;
   /** The first four bytes of every nonce, as a number in network order. */
   std::uint32_t salt = 0;
+  std::uint8_t powers[kGcmBlockBytes * kGcmPowers] = {};
+
+ private:
+  template <std::size_t>
+  friend struct GcmKeyOf;
+  GcmSchedule() = default;
 };
+
+/** An SA's key, ready for use. Wiped at its end. */
+template <std::size_t Rounds>
+struct GcmKeyOf : GcmSchedule {
+  GcmKeyOf() noexcept {
+    static_assert(sizeof(GcmKeyOf) == sizeof(GcmSchedule) + sizeof roundKeyBytes);
+    static_assert(sizeof roundKeyBytes >= 3 * kGcmBlockBytes);
+  }
+  ~GcmKeyOf() { OPENSSL_cleanse(this, sizeof *this); }
+
+  std::uint8_t roundKeyBytes[kGcmBlockBytes * (Rounds + 1)] = {};
+};
+
+/** For keys of all lengths. */
+using GcmKey = GcmKeyOf<kGcmMaxRounds>;
 
 /** A value of the hash: a block as two numbers in network order. */
 struct GcmHash {
@@ -70,13 +89,13 @@ struct GcmMessage {
 struct GcmKernel {
   const char* name;
   /** `key` has 16, 24 or 32 bytes. Fills in round keys and powers. */
-  void (*expand)(GcmKey& ready, std::span<const std::uint8_t> key) noexcept;
-  void (*seal)(const GcmKey& key, std::span<GcmMessage> messages) noexcept;
+  void (*expand)(GcmSchedule& ready, std::span<const std::uint8_t> key) noexcept;
+  void (*seal)(const GcmSchedule& key, std::span<GcmMessage> messages) noexcept;
   /** Decrypts, compares in constant time, and tells with `ok`; the text of a forged message must not be
    * looked at. */
-  void (*open)(const GcmKey& key, std::span<GcmMessage> messages) noexcept;
+  void (*open)(const GcmSchedule& key, std::span<GcmMessage> messages) noexcept;
   /** Takes whole blocks into the hash. */
-  GcmHash (*hash)(const GcmKey& key, GcmHash before, std::span<const std::uint8_t> blocks) noexcept;
+  GcmHash (*hash)(const GcmSchedule& key, GcmHash before, std::span<const std::uint8_t> blocks) noexcept;
 };
 
 /** Those that run on this processor under this system, fastest first. None: OpenSSL has to do it. */

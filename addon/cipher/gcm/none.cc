@@ -10,7 +10,7 @@
 namespace ike {
 namespace {
 
-void expand(GcmKey&, std::span<const std::uint8_t>) noexcept {}
+void expand(GcmSchedule&, std::span<const std::uint8_t>) noexcept {}
 
 void pass(std::span<GcmMessage> messages) noexcept {
   for (GcmMessage& message : messages) {
@@ -24,9 +24,9 @@ void pass(std::span<GcmMessage> messages) noexcept {
 const GcmKernel kGcmNone{
     "none",
     expand,
-    [](const GcmKey&, std::span<GcmMessage> messages) noexcept { pass(messages); },
-    [](const GcmKey&, std::span<GcmMessage> messages) noexcept { pass(messages); },
-    [](const GcmKey&, GcmHash before, std::span<const std::uint8_t>) noexcept { return before; },
+    [](const GcmSchedule&, std::span<GcmMessage> messages) noexcept { pass(messages); },
+    [](const GcmSchedule&, std::span<GcmMessage> messages) noexcept { pass(messages); },
+    [](const GcmSchedule&, GcmHash before, std::span<const std::uint8_t>) noexcept { return before; },
 };
 
 }  // namespace ike

@@ -82,15 +82,15 @@ struct V : Block128 {
   static GCM_INLINE Vector add(Vector x, Vector y) { return _mm256_xor_si256(x, y); }
   static GCM_INLINE Vector add3(Vector x, Vector y, Vector z) { return add(x, add(y, z)); }
 
-  static GCM_INLINE Vector roundKey(const GcmKey& key, std::uint32_t round) {
+  static GCM_INLINE Vector roundKey(const GcmSchedule& key, std::uint32_t round) {
     return _mm256_broadcastsi128_si256(
-        _mm_load_si128(reinterpret_cast<const __m128i*>(key.roundKeys) + round));
+        _mm_load_si128(reinterpret_cast<const __m128i*>(key.roundKeys()) + round));
   }
-  static GCM_INLINE Vector firstRound(Vector x, const GcmKey& key) { return add(x, roundKey(key, 0)); }
-  static GCM_INLINE Vector round(Vector x, const GcmKey& key, std::uint32_t round) {
+  static GCM_INLINE Vector firstRound(Vector x, const GcmSchedule& key) { return add(x, roundKey(key, 0)); }
+  static GCM_INLINE Vector round(Vector x, const GcmSchedule& key, std::uint32_t round) {
     return _mm256_aesenc_epi128(x, roundKey(key, round));
   }
-  static GCM_INLINE Vector lastRound(Vector x, const GcmKey& key, std::uint32_t round) {
+  static GCM_INLINE Vector lastRound(Vector x, const GcmSchedule& key, std::uint32_t round) {
     return _mm256_aesenclast_epi128(x, roundKey(key, round));
   }
 

@@ -88,14 +88,14 @@ struct V : Block128 {
     return _mm512_ternarylogic_epi64(x, y, z, 0x96);
   }
 
-  static GCM_INLINE Vector roundKey(const GcmKey& key, std::uint32_t round) {
-    return _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(key.roundKeys) + round));
+  static GCM_INLINE Vector roundKey(const GcmSchedule& key, std::uint32_t round) {
+    return _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(key.roundKeys()) + round));
   }
-  static GCM_INLINE Vector firstRound(Vector x, const GcmKey& key) { return add(x, roundKey(key, 0)); }
-  static GCM_INLINE Vector round(Vector x, const GcmKey& key, std::uint32_t round) {
+  static GCM_INLINE Vector firstRound(Vector x, const GcmSchedule& key) { return add(x, roundKey(key, 0)); }
+  static GCM_INLINE Vector round(Vector x, const GcmSchedule& key, std::uint32_t round) {
     return _mm512_aesenc_epi128(x, roundKey(key, round));
   }
-  static GCM_INLINE Vector lastRound(Vector x, const GcmKey& key, std::uint32_t round) {
+  static GCM_INLINE Vector lastRound(Vector x, const GcmSchedule& key, std::uint32_t round) {
     return _mm512_aesenclast_epi128(x, roundKey(key, round));
   }
 

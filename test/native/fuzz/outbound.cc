@@ -1,7 +1,7 @@
 // Inner packets into the sending core, through policies of all kinds. An input is records: policies and SAs
 // with selectors from it come and go, packets of any bytes or with good headers are sent, time passes. What
 // leaves sealed is opened with the keys of its SA and must be the packet that went in; which policy and SA it
-// takes must be what a walk through a plain list says.
+// takes must be what a walk through a plain list says. SAs of policy 0 serve none; some have AH around them.
 #include "engine/outbound-core.h"
 
 #include <map>
@@ -19,6 +19,8 @@ using ike::Policy;
 
 constexpr std::size_t kMaxRecords = 96;
 constexpr std::uint32_t kFirstSpi = 0x1000;
+/** From an SA of ESP, and its SPI, to the AH SA around it. */
+constexpr std::uint32_t kAround = 0x100;
 
 /** What the list holds of a policy. */
 struct Row {
@@ -61,8 +63,10 @@ class Run {
         policies_.erase(what >> 4);
         break;
       case 5:
-        out_.deleteSa(1 + (what >> 4));
-        in_.deleteSa(1 + (what >> 4));
+        for (const std::uint32_t id : {1u + kAround + (what >> 4), 1u + (what >> 4)}) {
+          out_.deleteSa(id);
+          in_.deleteSa(id);
+        }
         sas_.erase(1 + (what >> 4));
         break;
       case 6:
@@ -118,17 +122,40 @@ class Run {
     if ((shape & 16) != 0) row.localTs = selectors();
     if ((shape & 32) != 0) row.remoteTs = selectors();
     const bool esn = (shape & 64) != 0;
+    const bool bundle = (shape & 128) != 0;
     if (sas_.contains(id)) return;
+    if (bundle) addAround(id + kAround, esn);
     ike::SaSpec spec = specOf(choice, false, id, kFirstSpi + id, esn, seed_ + age_);
     spec.policyId = row.policyId;
     spec.localTs = row.localTs;
     spec.remoteTs = row.remoteTs;
+    spec.udpEncapsulation = !bundle;
+    spec.outerSaId = bundle ? id + kAround : 0;
     auto suite = ike::Suite::create(spec.keys, true);
     FUZZ_CHECK(suite != nullptr && !out_.addSa(std::move(spec), std::move(suite)));
     ike::SaSpec opening = specOf(choice, true, id, kFirstSpi + id, esn, seed_ + age_);
+    opening.udpEncapsulation = !bundle;
+    opening.outerSaId = bundle ? id + kAround : 0;
     suite = ike::Suite::create(opening.keys, false);
     FUZZ_CHECK(!in_.addSa(std::move(opening), std::move(suite)));
     sas_.emplace(id, std::move(row));
+  }
+
+  void addAround(std::uint32_t id, bool esn) {
+    for (const bool inbound : {false, true}) {
+      ike::SaSpec spec = specOf({ike::Encryption::none, 0, ike::Integrity::sha256_128, 32}, inbound, id,
+                                kFirstSpi + id, esn, seed_ + age_);
+      spec.policyId = 0;
+      spec.protocol = ike::Protocol::ah;
+      spec.mode = ike::Mode::transport;
+      spec.udpEncapsulation = false;
+      auto suite = ike::createSuite(spec);
+      FUZZ_CHECK(suite != nullptr);
+      if (inbound)
+        FUZZ_CHECK(!in_.addSa(std::move(spec), std::move(suite)));
+      else
+        FUZZ_CHECK(!out_.addSa(std::move(spec), std::move(suite)));
+    }
   }
 
   Bytes innerPacket(std::uint32_t shape) {
@@ -158,7 +185,8 @@ class Run {
     std::uint32_t newest = 0;
     std::uint32_t newestAge = 0;
     for (const auto& [id, sa] : sas_) {
-      if (best == nullptr || sa.policyId != bestId || !ike::matchesPair(sa.localTs, sa.remoteTs, info))
+      if (best == nullptr || sa.policyId == 0 || sa.policyId != bestId ||
+          !ike::matchesPair(sa.localTs, sa.remoteTs, info))
         continue;
       // SAs that were there before their policy are attached in their own order.
       if (newest == 0 || sa.age > newestAge) {
@@ -189,17 +217,30 @@ class Run {
       if (!protects) continue;
       FUZZ_CHECK((packet.drop == Drop::none) == (sa != 0));
       if (sa == 0) continue;
-      FUZZ_CHECK(ike::load32(packet.bytes().data()) == kFirstSpi + sa);
+      const bool bundle = packet.outerBytes != 0;
+      const std::size_t spiOffset = bundle ? packet.outerBytes + 4 : 0;
+      FUZZ_CHECK(ike::load32(packet.bytes().data() + spiOffset) == kFirstSpi + sa + (bundle ? kAround : 0));
       open(packet, std::span(inner).first(info->lengthBytes));
     }
   }
 
   void open(const ike::Packet& sealed, std::span<const std::uint8_t> inner) {
     Batch batch;
-    batch.addOuter(sealed.bytes());
+    addReceived(batch, sealed);
     receive(in_, batch.packets(), nowNs_);
     FUZZ_CHECK(batch[0].drop == Drop::none);
     FUZZ_CHECK(std::ranges::equal(batch[0].bytes(), inner));
+  }
+
+  static void addReceived(Batch& batch, const ike::Packet& sealed) {
+    ike::Packet& packet = batch.addOuter(sealed.bytes());
+    if (sealed.outerBytes == 0) return;
+    const auto found = ike::findIpsec(sealed.bytes());
+    FUZZ_CHECK(found && found->lengthBytes == sealed.lengthBytes && found->outerBytes == sealed.outerBytes);
+    packet.ah = found->protocol == ike::kProtocolAh;
+    FUZZ_CHECK(packet.ah);
+    packet.outerBytes = packet.offset = found->outerBytes;
+    packet.lengthBytes -= found->outerBytes;
   }
 
   void letGo() {
@@ -209,7 +250,7 @@ class Run {
       for (const ike::Packet& packet : std::span(room).first(count)) {
         FUZZ_CHECK(packet.drop == Drop::none);
         Batch batch;
-        batch.addOuter(packet.bytes());
+        addReceived(batch, packet);
         receive(in_, batch.packets(), nowNs_);
         FUZZ_CHECK(batch[0].drop == Drop::none);
       }
