@@ -76,6 +76,7 @@ export class QuickInitiator implements QuickMode {
   #remoteTs: TrafficSelector | undefined;
   #privateValue: Uint8Array | undefined;
   #child: ChildSa | undefined;
+  #installing = false;
   #state: 'new' | 'asking' | 'working' | 'waiting' | 'over' = 'new';
   #linger: Timer | undefined;
 
@@ -263,13 +264,13 @@ export class QuickInitiator implements QuickMode {
       ...(replaces === undefined ? {} : { replaces }),
     };
     const child = new ChildSa(ike.host, ownerOf(ike), agreement);
-    this.#child = child;
+    this.#installing = true;
     child.install(agreement, (installed) => {
+      this.#installing = false;
+      // Not before: what is taken away while it is put in would be put in all the same.
       if (this.#isOver()) return child.remove(undefined);
-      if (!installed.ok) {
-        this.#child = undefined;
-        return this.#undo(installed.error.message, 'data-plane', false);
-      }
+      if (!installed.ok) return this.#undo(installed.error.message, 'data-plane', false);
+      this.#child = child;
       this.#third(nr, commit);
     });
   }
@@ -365,7 +366,8 @@ export class QuickInitiator implements QuickMode {
   #abandon(release: boolean): void {
     wipe(this.#privateValue);
     if (this.#child !== undefined) this.#child.remove(undefined);
-    else if (release && this.#spiIn !== 0) this.#ike.host.runtime.dataPlane.releaseSpi(this.#spiIn);
+    else if (release && !this.#installing && this.#spiIn !== 0)
+      this.#ike.host.runtime.dataPlane.releaseSpi(this.#spiIn);
     this.#child = undefined;
   }
 

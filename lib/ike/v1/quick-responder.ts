@@ -212,15 +212,15 @@ class QuickResponder implements QuickMode {
       ...(this.#replaces === undefined ? {} : { replaces: this.#replaces }),
     };
     const child = new ChildSa(ike.host, ownerOf(ike), agreement);
-    this.#child = child;
     child.install(agreement, (installed) => {
+      // Not before: what is taken away while it is put in would be put in all the same.
       if (this.#isOver()) return child.remove(undefined);
       if (!installed.ok) {
-        this.#child = undefined;
         return this.#refuse(V1Notify.NO_PROPOSAL_CHOSEN, 'data-plane', installed.error.message, {
           child: config.name,
         });
       }
+      this.#child = child;
       this.#answer(sa, child, choice, exchanged?.publicValue);
     });
   }
