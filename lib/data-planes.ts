@@ -6,6 +6,7 @@ import { algorithm } from './crypto/algorithms.ts';
 import type { Crypto } from './crypto/provider.ts';
 import { ConfigError, SystemError } from './errors.ts';
 import type { Log } from './ike/runtime.ts';
+import type { CapturePlane } from './ipsec/capture.ts';
 import type { DataPlane } from './ipsec/data-plane.ts';
 import { openEngine } from './ipsec/engine/index.ts';
 import { MemoryDataPlane } from './ipsec/memory.ts';
@@ -13,11 +14,15 @@ import { openPortable, type PortableDataPlane } from './ipsec/portable/index.ts'
 import { openDgramTransport } from './net/dgram.ts';
 import type { Transport } from './net/transport.ts';
 
-/** A data plane with its sockets. `portable` is the data plane again where packets pass through the program. */
+/**
+ * A data plane with its sockets. `portable` is the data plane again where packets pass through the program, `captures` where it writes
+ * captures.
+ */
 export interface OpenPlane {
   readonly dataPlane: DataPlane;
   readonly transport: Transport;
   readonly portable?: PortableDataPlane;
+  readonly captures?: CapturePlane;
 }
 
 /** What the planes are made with. */
@@ -100,7 +105,7 @@ function lacksMode(
 async function open(config: Config, parts: PlaneParts): Promise<OpenPlane> {
   switch (config.dataPlane) {
     case 'engine':
-      return openEngine(config, parts.log, parts.nowMs);
+      return openEnginePlane(config, parts);
     case 'portable':
       return openPortablePlane(config, parts);
     case 'memory': {
@@ -109,7 +114,7 @@ async function open(config: Config, parts: PlaneParts): Promise<OpenPlane> {
     }
     case 'auto':
       try {
-        return await openEngine(config, parts.log, parts.nowMs);
+        return await openEnginePlane(config, parts);
       } catch (error) {
         if (!(error instanceof SystemError) || !WITHOUT_ENGINE.has(error.code)) throw error;
         parts.log.warn('engine-not-used', { reason: error.message, instead: 'portable' });
@@ -118,6 +123,11 @@ async function open(config: Config, parts: PlaneParts): Promise<OpenPlane> {
     default:
       return config.dataPlane satisfies never;
   }
+}
+
+async function openEnginePlane(config: Config, parts: PlaneParts): Promise<OpenPlane> {
+  const { dataPlane, transport } = await openEngine(config, parts.log, parts.nowMs);
+  return { dataPlane, transport, captures: dataPlane };
 }
 
 async function openPortablePlane(config: Config, parts: PlaneParts): Promise<OpenPlane> {

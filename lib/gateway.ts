@@ -2,6 +2,7 @@
 // packets are lib/ipsec; here are the events, the promises and the life cycle that a program sees.
 
 import { EventEmitter } from 'node:events';
+import { type Capture, type CaptureOptions, Captures } from './capture.ts';
 import type { ManualSaInput } from './config/manual.ts';
 import { type ConfigInput, parseConfig } from './config/parse.ts';
 import type { Config, Connection } from './config/types.ts';
@@ -112,6 +113,7 @@ export class Gateway extends EventEmitter<GatewayEvents> {
   readonly #runtime: NodeRuntime;
   readonly #endpoint: IkeEndpoint;
   readonly #manual: ManualSas;
+  readonly #captures: Captures;
   readonly #pool = createKeyExchangePool();
   /** One {@link Child} a Child SA, for the packets that come by it. */
   readonly #handles = new WeakMap<ChildSa, Child>();
@@ -141,6 +143,7 @@ export class Gateway extends EventEmitter<GatewayEvents> {
     const endpoint = new IkeEndpoint(this.#runtime, config, transport.ports);
     this.#endpoint = endpoint;
     transport.onDatagram((datagram) => this.#runtime.guard('datagram', () => endpoint.receive(datagram)));
+    this.#captures = new Captures(plane.captures, dataPlane.name);
     this.#manual = new ManualSas(dataPlane, () => endpoint.nextId(), transport.ports.natt);
     dataPlane.onEvent((event) => {
       const manual = event.type === 'expire' ? this.#manual.status(event.saId) : undefined;
@@ -226,6 +229,16 @@ export class Gateway extends EventEmitter<GatewayEvents> {
     return this.#sendPacket(packet);
   }
 
+  /**
+   * Writes what passes into a pcap file that Wireshark reads (engine only): `inner` in clear, `outer` as ESP, which the key log
+   * decrypts. Each side has one capture at a time. Rejects with a {@link SystemError} on other data planes (`ERR_IKE_NO_CAPTURE`),
+   * when the file cannot be made or is there already (`ERR_IKE_CAPTURE`), and while one of that side runs (`ERR_IKE_EXISTS`).
+   */
+  async capture(options: CaptureOptions): Promise<Capture> {
+    if (this.#closing !== undefined) throw new IkeError('ERR_IKE_CLOSED', 'the gateway is closed');
+    return this.#captures.start(options);
+  }
+
   /** Tells the peers, removes every SA, route and device, and closes the sockets. Safe to call twice. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -240,6 +253,7 @@ export class Gateway extends EventEmitter<GatewayEvents> {
     await new Promise<void>((resolve) => this.#endpoint.close(CLOSE_PATIENCE_MS, resolve));
     this.#runtime.end();
     this.#manual.close();
+    this.#captures.close();
     await Promise.all([this.#plane.dataPlane.close(), this.#plane.transport.close(), this.#pool.close()]);
   }
 

@@ -73,11 +73,36 @@ Status Engine::openTunnel(const EngineConfig& config) {
   Outcome<Tun> tun = Tun::open(config.tunName, config.mtuBytes, offloads_, workers_);
   if (!tun.ok()) return std::move(tun.failure());
   tun_.emplace(std::move(tun.value()));
+  openBypass();
   if (!config.installRoutes) return std::nullopt;
   Outcome<RouteTable> routes = RouteTable::open(config.rule, tun_->interfaceIndex());
   if (!routes.ok()) return std::move(routes.failure());
   routes_.emplace(std::move(routes.value()));
   return std::nullopt;
+}
+
+void Engine::usePaths(const EngineConfig& config) {
+  PathMtu& paths = shared_.paths.emplace(config.rule.mark);
+  shared_.out.with([&](OutboundCore& core) {
+    core.usePaths(paths, config.clampMss);
+    core.watch(shared_.inner);
+  });
+  if (config.clampMss) shared_.in.with([&](InboundCore& core) { core.clampMssBy(paths); });
+}
+
+/** For packets of bypass policies, if the process may. A host may have one family only. */
+void Engine::openBypass() {
+  bool opened[2] = {false, false};
+  for (const int family : {AF_INET, AF_INET6}) {
+    Outcome<RawSocket> socket = RawSocket::openForBypass(family, mark_);
+    if (socket.ok()) {
+      opened[family == AF_INET6] = true;
+      shared_.bypass.push_back(std::move(socket.value()));
+    } else if (family == AF_INET || std::string_view(socket.failure().code) == "ERR_IKE_PRIVILEGE") {
+      bypassRefusal_ = std::move(socket.failure().message);
+    }
+  }
+  shared_.out.with([&](OutboundCore& core) { core.allowBypass(opened[0], opened[1]); });
 }
 
 Status Engine::openSockets(const EngineConfig& config) {
@@ -119,7 +144,7 @@ Status Engine::openPort(std::span<const Address> addresses, std::uint16_t wanted
     std::uint16_t port = wanted;
     last.reset();
     for (const Address& address : addresses) {
-      Outcome<UdpSocket> socket = UdpSocket::open({address, port}, mark_, natt && offloads_);
+      Outcome<UdpSocket> socket = UdpSocket::open({address, port}, mark_, natt && offloads_, natt);
       if (socket.ok()) {
         port = socket.value().local().port;
         opened.push_back({std::move(socket.value()), natt});
@@ -174,6 +199,9 @@ void Engine::closeTunnel() {
   shared_.in.with([](InboundCore& core) { core.clear(); });
   routes_.reset();
   tun_.reset();
+  shared_.bypass.clear();
+  shared_.inner.close();
+  shared_.outer.close();
   // Nobody is left for what has no UDP around it.
   closeRawSockets();
   // Without a thread IKE is deaf, which is what the caller would see of a peer that is gone.
@@ -214,6 +242,14 @@ Outcome<Address> Engine::localAddressFor(const Endpoint& remote) const {
   for (const BoundSocket& other : sockets_)
     if (other.socket.local().address.family() == remote.address.family()) return other.socket.local().address;
   return Failure{"ERR_IKE_NO_ROUTE", "the gateway listens on no address that could reach " + remote.text()};
+}
+
+Status Engine::startCapture(Side side, const std::string& path, const Capture::Limits& limits) {
+  return (side == Side::inner ? shared_.inner : shared_.outer).open(path, limits);
+}
+
+Capture::Counts Engine::stopCapture(Side side) noexcept {
+  return (side == Side::inner ? shared_.inner : shared_.outer).close();
 }
 
 Outcome<std::uint32_t> Engine::allocateSpi() {

@@ -36,6 +36,8 @@ struct EngineConfig {
   bool offloads = true;
   /** Threads in each direction, 1 to `kMaxWorkers`. */
   std::size_t workers = 1;
+  /** Whether SYNs promise no more than the tunnel carries. */
+  bool clampMss = true;
   /** How long a worker looks again before it sleeps. */
   std::int64_t busyPollNs = 0;
 };
@@ -53,6 +55,13 @@ class Engine {
   const std::string& udpOnly() const noexcept { return udpOnly_; }
   /** Why addresses were left out that the host has no support for. */
   const std::vector<std::string>& warnings() const noexcept { return warnings_; }
+
+  /** Why packets of bypass policies are drops; empty: they leave. */
+  const std::string& bypassRefusal() const noexcept { return bypassRefusal_; }
+
+  enum class Side { inner, outer };
+  Status startCapture(Side side, const std::string& path, const Capture::Limits& limits);
+  Capture::Counts stopCapture(Side side) noexcept;
 
   /** Sends a datagram of IKE, with the non-ESP marker where it belongs. What fails is counted. */
   void sendIke(const IkeDatagram& datagram);
@@ -81,13 +90,17 @@ class Engine {
         offloads_(config.offloads),
         workers_(config.workers),
         busyPollNs_(config.busyPollNs),
-        shared_(std::move(mailbox), config.heldPackets, config.workers) {}
+        shared_(std::move(mailbox), config.heldPackets, config.workers) {
+    usePaths(config);
+  }
 
+  void usePaths(const EngineConfig& config);
   Status openSockets(const EngineConfig& config);
   Status openPort(std::span<const Address> addresses, std::uint16_t wanted, bool natt, std::uint16_t& bound);
   Status openRawSockets();
   void closeRawSockets() noexcept;
   Status openTunnel(const EngineConfig& config);
+  void openBypass();
   Status startWorkers();
   void stopWorkers() noexcept;
   std::uint64_t socketOverflows() const noexcept;
@@ -99,6 +112,7 @@ class Engine {
   std::uint16_t port_ = 0;
   std::uint16_t nattPort_ = 0;
   std::vector<std::string> warnings_;
+  std::string bypassRefusal_;
   Shared shared_;
   std::string udpOnly_;
   std::vector<BoundSocket> sockets_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/limits.h"
+#include "path/mss.h"
 
 namespace ike {
 namespace {
@@ -256,7 +257,21 @@ void InboundCore::finishRun(InboundSa& sa, InboundSa::Run& run, std::int64_t now
   }
   for (const Packet* const packet : std::span(run.packets).first(run.count))
     if (packet->drop != Drop::none) count(packet->drop);
+  if (paths_ != nullptr) clampSyns(sa, std::span(run.packets).first(run.count), nowNs);
   tellEvents(sa);
+}
+
+void InboundCore::clampSyns(InboundSa& sa, std::span<Packet* const> packets, std::int64_t nowNs) {
+  for (Packet* const packet : packets) {
+    if (packet->drop != Drop::none || packet->viaSaId != 0 || !mayBeSyn(packet->bytes())) continue;
+    Wrapping wrapping = sa.wrapping();
+    if (sa.outerSaId() != 0)
+      if (const InboundSa* const around = find(sa.outerSaId())) wrapping.outerAhIcvBytes = around->icvBytes();
+    HeaderMap map;
+    const bool keeps = wrapping.mode == Mode::transport && mapForTransport(packet->bytes(), map);
+    clampMss(packet->bytes(), sa.pathLimit().innerBytes(*paths_, sa.remote().address, wrapping, nowNs,
+                                                        keeps ? map.headerBytes : 0));
+  }
 }
 
 /** What still has ESP in it counts when that is opened. */

@@ -65,6 +65,9 @@ class InboundCore {
  public:
   explicit InboundCore(Mailbox& mailbox) noexcept : mailbox_(mailbox) {}
 
+  /** What TCP promises in packets that come is measured against the way back. */
+  void clampMssBy(PathMtu& paths) noexcept { paths_ = &paths; }
+
   Outcome<std::uint32_t> allocateSpi();
   void releaseSpi(std::uint32_t spi) noexcept;
 
@@ -111,6 +114,7 @@ class InboundCore {
   InboundSa* findOrKeep(Packet& packet, std::int64_t nowNs);
   void openStranger(Packet& packet, std::int64_t nowNs);
   void finishRun(InboundSa& sa, InboundSa::Run& run, std::int64_t nowNs) noexcept;
+  void clampSyns(InboundSa& sa, std::span<Packet* const> packets, std::int64_t nowNs);
   void countAh(const InboundSa::Run& run) noexcept;
   void tellEvents(InboundSa& sa) noexcept;
   void prefetch(std::span<const Packet> packets, std::span<InboundSa*> sas) const noexcept;
@@ -125,6 +129,7 @@ class InboundCore {
   std::deque<Early> released_;
   std::vector<Early> arriving_;
   DirectionStats stats_;
+  PathMtu* paths_ = nullptr;
 };
 
 }  // namespace ike

@@ -23,14 +23,6 @@ constexpr std::uint8_t kFragmentHeader = 44;
 /** What one receive call brings of packets without UDP, as large as they usually are. */
 constexpr std::size_t kRawMessages = 32;
 
-/** What the network says of packets sent without UDP, so that the descriptor does not wake us for it again.
- */
-void dropErrors(int fd) noexcept {
-  constexpr int kMost = 64;
-  std::array<PathError, 8> errors;
-  for (int i = 0; i < kMost && readErrorQueue(fd, errors) == errors.size(); i++) continue;
-}
-
 /** Fragments go by their addresses alone, for only the first of them has ports. */
 bool isFragment(std::span<const std::uint8_t> packet) noexcept {
   if (packet[0] >> 4 == 6) return packet[6] == kFragmentHeader;
@@ -93,12 +85,14 @@ void InboundWorker::tick(std::int64_t nowNs) noexcept {
 
 void InboundWorker::ready(std::size_t index, bool broken) noexcept {
   if (index < sockets_.size())
-    readUdp(sockets_[index]);
+    readUdp(sockets_[index], broken);
   else
     readRaw(raw_[index - sockets_.size()], broken);
 }
 
-void InboundWorker::readUdp(const BoundSocket& bound) noexcept {
+void InboundWorker::readUdp(const BoundSocket& bound, bool broken) noexcept {
+  // Else the socket would keep us busy.
+  if (broken && shared_.paths) learnFromErrors(bound.socket.fd(), *shared_.paths, steadyNs());
   // A batch a read where there are others: only its first batch is worked on beside theirs.
   const std::size_t fewest = alone_ ? kFewMessages : 1;
   for (std::size_t reads = 0; reads < kReads && !loop_.stopping(); reads++) {
@@ -107,6 +101,7 @@ void InboundWorker::readUdp(const BoundSocket& bound) noexcept {
     const std::size_t received =
         receive([&] { return bound.socket.receive(batch_, std::span(messages_).first(asked)); });
     if (received == 0) return;
+    if (shared_.outer.active()) captureOuter(bound, std::span(messages_).first(received));
     std::size_t totalBytes = 0;
     std::size_t datagrams = 0;
     for (const UdpDatagram& message : std::span(messages_).first(received)) {
@@ -175,14 +170,17 @@ void InboundWorker::takeApart(const BoundSocket& bound, const UdpDatagram& messa
 
 /** Packets of one protocol with their IP headers, each a batch's one. */
 void InboundWorker::readRaw(const RawSocket& raw, bool broken) noexcept {
-  if (broken) dropErrors(raw.fd());
+  if (broken && shared_.paths) learnFromErrors(raw.fd(), *shared_.paths, steadyNs());
   for (std::size_t reads = 0; reads < kReads && !loop_.stopping(); reads++) {
     for (std::size_t i = 0; i < kRawMessages; i++) rawMessages_[i].data = slots_.at(i);
     const std::size_t received =
         receive([&] { return raw.receive(rawBatch_, std::span(rawMessages_).first(kRawMessages)); });
     if (received == 0) return;
-    for (const RawDatagram& datagram : std::span(rawMessages_).first(received))
+    const bool captured = shared_.outer.active();
+    for (const RawDatagram& datagram : std::span(rawMessages_).first(received)) {
+      if (captured && datagram.error == 0) shared_.outer.packet(datagram.data);
       takeRaw(datagram, raw.protocol());
+    }
     process(Rest::none);
     write();
     if (received < kRawMessages) return;
@@ -263,6 +261,7 @@ void InboundWorker::openReleased() noexcept {
 
 /** In turn; without a rest the turn goes to the next read. */
 void InboundWorker::deliver(std::span<const Packet> packets, Rest rest) noexcept {
+  if (shared_.inner.active()) captureInner(packets);
   if (!alone_) return deliverByFlow(packets, rest);
   for (const Packet& packet : packets)
     if (packet.drop == Drop::none) join(packet);
@@ -305,6 +304,23 @@ void InboundWorker::deliverByFlow(std::span<const Packet> packets, Rest rest) no
     write();
     lane.pass(flow.place);
   }
+}
+
+/** ESP only. */
+void InboundWorker::captureOuter(const BoundSocket& bound, std::span<const UdpDatagram> messages) noexcept {
+  if (!bound.natt) return;
+  for (const UdpDatagram& message : messages)
+    for (std::size_t done = 0; done < message.data.size(); done += message.segmentBytes) {
+      const auto data =
+          message.data.subspan(done, std::min(message.segmentBytes, message.data.size() - done));
+      if (data.size() >= kEspHeaderBytes && load32(data.data()) != 0)
+        shared_.outer.datagram(message.remote, {message.local, bound.socket.local().port}, data, message.tos);
+    }
+}
+
+void InboundWorker::captureInner(std::span<const Packet> packets) noexcept {
+  for (const Packet& packet : packets)
+    if (packet.drop == Drop::none) shared_.inner.packet(packet.bytes());
 }
 
 void InboundWorker::join(const Packet& packet) noexcept {

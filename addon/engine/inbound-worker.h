@@ -51,7 +51,7 @@ class InboundWorker {
   void woken() noexcept;
   void tick(std::int64_t nowNs) noexcept;
 
-  void readUdp(const BoundSocket& bound) noexcept;
+  void readUdp(const BoundSocket& bound, bool broken) noexcept;
   void readRaw(const RawSocket& raw, bool broken) noexcept;
   template <typename Read>
   std::size_t receive(Read&& read) noexcept;
@@ -67,6 +67,8 @@ class InboundWorker {
   void deliverByFlow(std::span<const Packet> packets, Rest rest) noexcept;
   void join(const Packet& packet) noexcept;
   void write() noexcept;
+  void captureOuter(const BoundSocket& bound, std::span<const UdpDatagram> messages) noexcept;
+  void captureInner(std::span<const Packet> packets) noexcept;
   void drop(Drop cause) noexcept;
 
   std::size_t index_;

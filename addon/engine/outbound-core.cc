@@ -5,6 +5,9 @@
 #include <array>
 
 #include "engine/limits.h"
+#include "path/fit.h"
+#include "path/fragmenter.h"
+#include "path/mss.h"
 
 namespace ike {
 namespace {
@@ -16,11 +19,6 @@ constexpr std::size_t kAhead = 3;
 Drop dropOf(const Policy* policy) noexcept {
   if (policy == nullptr || policy->kind == Policy::Kind::bypass) return Drop::noPolicy;
   return policy->kind == Policy::Kind::discard ? Drop::discard : Drop::noSa;
-}
-
-/** The packet in its slot. */
-std::span<const std::uint8_t> heldPacket(const std::vector<std::uint8_t>& slot) noexcept {
-  return std::span(slot).subspan(kHeadroom, slot.size() - kHeadroom - kTailroom);
 }
 
 }  // namespace
@@ -87,61 +85,11 @@ OutboundSa* OutboundCore::find(std::uint32_t id) const noexcept {
   return place == sas_.end() ? nullptr : place->second.get();
 }
 
-/** Whichever trap holds them: the Child SA that a trap starts brings a policy of its own. */
-void OutboundCore::releaseHeldFor(const OutboundSa& sa) {
-  if (heldBytes_ == 0) return;
-  for (Policy* const policy : acquiring_) {
-    std::vector<std::vector<std::uint8_t>> still;
-    for (std::vector<std::uint8_t>& packet : policy->held) {
-      const std::optional<PacketInfo> info = parsePacket(heldPacket(packet));
-      if (info && sa.matches(*info))
-        release(sa, std::move(packet));
-      else
-        still.push_back(std::move(packet));
-    }
-    if (still.size() != policy->held.size() && still.empty()) policy->acquiredNs = 0;
-    policy->held = std::move(still);
-  }
-  std::erase_if(acquiring_, [](const Policy* policy) { return policy->idle(); });
-}
-
-void OutboundCore::dropHeld(Policy& policy, Drop drop) noexcept {
-  for (const auto& packet : policy.held) {
-    heldBytes_ -= heldPacket(packet).size();
-    count(drop);
-  }
-  policy.held = {};
-  policy.acquiredNs = 0;
-}
-
-void OutboundCore::tick(std::int64_t nowNs) noexcept {
-  for (Policy* const policy : acquiring_)
-    if (policy->acquiredNs != 0 && nowNs - policy->acquiredNs > kHoldNs) dropHeld(*policy, Drop::heldExpired);
-  std::erase_if(acquiring_, [](const Policy* policy) { return policy->idle(); });
-}
-
-void OutboundCore::hold(Policy& policy, const Packet& packet, std::int64_t nowNs) {
-  const bool wasIdle = policy.idle();
-  if (policy.acquiredNs == 0) {
-    Event event{Event::Type::acquire, policy.id};
-    event.packet = packet.info;
-    if (mailbox_.post(event)) policy.acquiredNs = nowNs;
-  }
-  const auto bytes = packet.bytes();
-  if (policy.held.size() >= heldPackets_ || heldBytes_ + bytes.size() > kMaxHeldBytes) {
-    count(Drop::heldOverflow);
-  } else {
-    heldBytes_ += bytes.size();
-    std::vector<std::uint8_t>& slot = policy.held.emplace_back(kHeadroom + bytes.size() + kTailroom);
-    std::copy(bytes.begin(), bytes.end(), slot.begin() + kHeadroom);
-  }
-  if (wasIdle && !policy.idle()) acquiring_.push_back(&policy);
-}
-
-void OutboundCore::begin(std::span<Packet> packets, OutboundWork& work, std::int64_t nowNs) {
+std::size_t OutboundCore::begin(std::span<Packet> packets, OutboundWork& work, std::int64_t nowNs) {
   const Tally before = Tally::of(stats_);
   std::array<OutboundSa*, kBatch> sas;
   lookUp(packets, sas, nowNs);
+  packets = packets.first(fit(packets, sas, nowNs));
   std::array<Packet*, kBatch> run;
   std::size_t runLength = 0;
   for (std::size_t i = 0; i < packets.size(); i++) {
@@ -156,6 +104,75 @@ void OutboundCore::begin(std::span<Packet> packets, OutboundWork& work, std::int
     runLength = 0;
   }
   work.begun_ = Tally::of(stats_) - before;
+  return packets.size();
+}
+
+std::size_t OutboundCore::fit(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs) {
+  if (paths_ == nullptr) return packets.size();
+  // Changes with any path, and once a minute.
+  const std::uint32_t stamp = static_cast<std::uint32_t>(paths_->version()) + minutes_;
+  OutboundSa* last = nullptr;
+  std::size_t limit = 0;
+  for (std::size_t i = 0; i < packets.size(); i++) {
+    OutboundSa* const sa = sas[i];
+    if (sa == nullptr) continue;
+    Packet& packet = packets[i];
+    // In transport mode each packet has its own header in front.
+    if (sa != last) [[likely]] {
+      const PathFit& known = sa->pathFit();
+      limit = known.stamp == stamp ? known.bytes : limitBytes(*sa, packet, nowNs, stamp);
+    } else if (sa->mode() == Mode::transport) {
+      limit = limitBytes(*sa, packet, nowNs, 0);
+    }
+    last = sa;
+    if (packet.lengthBytes > limit) [[unlikely]] {
+      if (fitOne(*sa, packet, limit)) continue;
+      sas[i] = nullptr;
+      if (packet.drop != Drop::none) continue;
+      for (Packet& later : packets.subspan(i + 1)) later.settled = later.drop != Drop::none;
+      return i;
+    }
+    if (clampsMss_ && !packet.follows) clampMss(packet.bytes(), limit);
+  }
+  return packets.size();
+}
+
+std::size_t OutboundCore::limitBytes(OutboundSa& sa, const Packet& packet, std::int64_t nowNs,
+                                     std::uint32_t stamp) {
+  Wrapping wrapping = sa.wrapping();
+  if (sa.outerSaId() != 0)
+    if (const OutboundSa* const around = find(sa.outerSaId())) wrapping.outerAhIcvBytes = around->icvBytes();
+  HeaderMap map;
+  const bool keeps = sa.mode() == Mode::transport && mapForTransport(packet.bytes(), map);
+  const std::size_t limit =
+      sa.pathLimit().innerBytes(*paths_, sa.remote().address, wrapping, nowNs, keeps ? map.headerBytes : 0);
+  sa.limitPadding(limit);
+  // In transport mode each packet has its own; without its AH SA a bundle's is not known.
+  const bool lasts = sa.mode() == Mode::tunnel && (sa.outerSaId() == 0 || wrapping.outerAhIcvBytes != 0);
+  sa.setPathFit({lasts ? stamp : 0, static_cast<std::uint32_t>(limit)});
+  return limit;
+}
+
+bool OutboundCore::fitOne(const OutboundSa& sa, Packet& packet, std::size_t limitBytes) noexcept {
+  const Fit fit = fitOf(packet.bytes(), limitBytes);
+  // Transport mode has whole packets only (RFC 4303 §3.3.4): what may be cut is cut behind ESP.
+  if (fit == Fit::cutOuter || (fit == Fit::cut && sa.mode() == Mode::transport)) {
+    packet.mayFragment = true;
+    return true;
+  }
+  packet.fitsBytes = static_cast<std::uint32_t>(limitBytes);
+  if (fit == Fit::cut) return false;
+  packet.drop = Drop::tooBig;
+  count(packet.drop);
+  return false;
+}
+
+/** No SA takes it. */
+void OutboundCore::countUncarried(Packet& packet) noexcept {
+  if (packet.bypass && (packet.info.source.isV6() ? bypassesV6_ : bypassesV4_))
+    stats_.bypassed++;
+  else
+    count(packet.drop);
 }
 
 void OutboundCore::lookUp(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs) {
@@ -172,10 +189,11 @@ void OutboundCore::lookUp(std::span<Packet> packets, std::span<OutboundSa*> sas,
   };
   // In two rounds, so that the memory of many flows is on its way at the same time.
   for (std::size_t i = 0; i < packets.size(); i++)
-    if (!packets[i].follows) read(i);
+    if (!packets[i].follows && !packets[i].settled) read(i);
   for (std::size_t i = 0; i < packets.size(); i++) {
     Packet& packet = packets[i];
     sas[i] = nullptr;
+    if (packet.settled) continue;
     if (packet.follows) {
       sas[i] = i > 0 ? sas[i - 1] : nullptr;
       if (sas[i] != nullptr) continue;
@@ -195,7 +213,7 @@ void OutboundCore::lookUp(std::span<Packet> packets, std::span<OutboundSa*> sas,
         continue;
       }
     }
-    count(packet.drop);
+    countUncarried(packet);
   }
 }
 
@@ -301,38 +319,6 @@ void OutboundCore::tellExpiry(OutboundSa& sa) noexcept {
   Event event{Event::Type::expire, sa.id()};
   event.hard = expiry == OutboundSa::Expiry::hard;
   if (!mailbox_.post(event)) sa.restoreExpiry(expiry);
-}
-
-void OutboundCore::release(const OutboundSa& sa, std::vector<std::uint8_t> slot) {
-  const std::size_t lengthBytes = heldPacket(slot).size();
-  // The padding of traffic flow was not known when it was held.
-  slot.resize(kHeadroom + std::max(lengthBytes, sa.tfcBytes()) + kTailroom);
-  released_.push_back({sa.id(), lengthBytes, std::move(slot)});
-}
-
-std::size_t OutboundCore::released(std::span<Packet> packets, std::int64_t nowNs) {
-  leaving_.clear();
-  leaving_.reserve(packets.size());
-  std::size_t used = 0;
-  while (used < packets.size() && !released_.empty()) {
-    leaving_.push_back(std::move(released_.front()));
-    released_.pop_front();
-    Released& next = leaving_.back();
-    heldBytes_ -= next.lengthBytes;
-    OutboundSa* const sa = find(next.saId);
-    if (sa == nullptr) {
-      count(Drop::noSa);
-      continue;
-    }
-    Packet& packet = packets[used++];
-    packet = Packet(next.slot, kHeadroom, next.lengthBytes);
-    Packet* one = &packet;
-    beginRun(*sa, std::span(&one, 1), alone_);
-    alone_.encrypt();
-    finishParts(alone_, nowNs);
-    alone_.done();
-  }
-  return used;
 }
 
 }  // namespace ike

@@ -18,7 +18,9 @@
 #include "engine/stats.h"
 #include "esp/outbound-sa.h"
 #include "esp/packet.h"
+#include "net/capture.h"
 #include "net/outcome.h"
+#include "path/path-mtu.h"
 #include "policy/spd.h"
 
 namespace ike {
@@ -78,6 +80,19 @@ class OutboundCore {
   OutboundCore(Mailbox& mailbox, std::size_t heldPackets, bool ordered) noexcept
       : mailbox_(mailbox), heldPackets_(heldPackets), ordered_(ordered) {}
 
+  /** Packets are measured against their paths from then on. `clampsMss`: what TCP promises too. */
+  void usePaths(PathMtu& paths, bool clampsMss) noexcept {
+    paths_ = &paths;
+    clampsMss_ = clampsMss;
+  }
+  /** Whether somebody sends packets of bypass policies; else they are drops. */
+  void allowBypass(bool v4, bool v6) noexcept {
+    bypassesV4_ = v4;
+    bypassesV6_ = v6;
+  }
+  /** Where held packets are seen that leave. */
+  void watch(Capture& inner) noexcept { inner_ = &inner; }
+
   Status addSa(SaSpec spec, std::unique_ptr<Suite> suite);
   void updateSa(std::uint32_t id, const Endpoint& local, const Endpoint& remote) noexcept;
   void deleteSa(std::uint32_t id) noexcept;
@@ -91,8 +106,9 @@ class OutboundCore {
   const DirectionStats& stats() const noexcept { return stats_; }
 
   /** Inner packets become ESP packets that are not encrypted yet, with their path set, or are held, or
-   * dropped. At most `kBatch`. */
-  void begin(std::span<Packet> packets, OutboundWork& work, std::int64_t nowNs);
+   * dropped. At most `kBatch`. How many were taken: the one behind them is to be cut into fragments of its
+   * `fitsBytes`, and those, then the rest, are to come again. */
+  std::size_t begin(std::span<Packet> packets, OutboundWork& work, std::int64_t nowNs);
   /** After `encrypt`: counts; what the cipher refused gets a `drop`. */
   Tally finish(OutboundWork& work, std::int64_t nowNs) noexcept;
   /** Held packets whose SA has come, sealed, in order; how many. Their memory stays until the next call. One
@@ -115,6 +131,16 @@ class OutboundCore {
   void count(Drop drop) noexcept { stats_.count(drop); }
   /** The SA of each packet; null: held, or dropped and counted. */
   void lookUp(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs);
+  /** The SAs' paths: what does not fit gets a `drop`, or ends the batch. How many packets there are until
+   * there. */
+  std::size_t fit(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs);
+  /** With a `stamp` it is kept while that is the same. */
+  std::size_t limitBytes(OutboundSa& sa, const Packet& packet, std::int64_t nowNs, std::uint32_t stamp);
+  /** Whether it may be taken; else it is dropped, or to be cut (no `drop`). */
+  bool fitOne(const OutboundSa& sa, Packet& packet, std::size_t limitBytes) noexcept;
+  /** Whether the packet became several that come next, or was dropped. */
+  bool cutReleased(OutboundSa& sa, const Released& held, Packet& packet, std::int64_t nowNs);
+  void countUncarried(Packet& packet) noexcept;
   void releaseHeldFor(const OutboundSa& sa);
   void release(const OutboundSa& sa, std::vector<std::uint8_t> slot);
   void hold(Policy& policy, const Packet& packet, std::int64_t nowNs);
@@ -141,6 +167,13 @@ class OutboundCore {
   /** Of `released`. */
   OutboundWork alone_{1};
   DirectionStats stats_;
+  PathMtu* paths_ = nullptr;
+  std::int64_t minuteNs_ = 0;
+  std::uint32_t minutes_ = 0;
+  bool clampsMss_ = false;
+  bool bypassesV4_ = false;
+  bool bypassesV6_ = false;
+  Capture* inner_ = nullptr;
 };
 
 }  // namespace ike

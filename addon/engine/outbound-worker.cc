@@ -2,12 +2,34 @@
 // counting.
 #include "engine/outbound-worker.h"
 
+#include <openssl/rand.h>
+
+#include <cerrno>
+
+#include "net/checksum.h"
+#include "path/fragmenter.h"
+
 namespace ike {
 namespace {
 
 constexpr int kSendWaits = 3;
+constexpr std::uint8_t kDontFragment = 0x40;
 /** How often the device is read before others have their turn. */
 constexpr std::size_t kReads = 256;
+
+/** Of an outer IPv4 header. AH covers the identification that the kernel would have to choose. */
+void allowFragments(std::span<std::uint8_t> packet) noexcept {
+  if ((packet[6] & kDontFragment) == 0 || packet[9] == kProtocolAh) return;
+  packet[6] = static_cast<std::uint8_t>(packet[6] & ~kDontFragment);
+  sealIpv4Header(packet.first(static_cast<std::size_t>(packet[0] & 0x0f) * 4));
+}
+
+/** Of fragments (RFC 7739 §3: not to be foretold from those before it). */
+std::uint32_t nextIdentification() noexcept {
+  std::uint32_t value = 0;
+  RAND_bytes(reinterpret_cast<unsigned char*>(&value), sizeof value);
+  return value;
+}
 
 }  // namespace
 
@@ -63,6 +85,7 @@ void OutboundWorker::split(const VnetHeader& header, std::span<const std::uint8_
     drop(Drop::malformed);
     return;
   }
+  detour_.allowAnswers(1);
   while (!splitter->done()) {
     std::size_t count = 0;
     for (; count < kBatch && !splitter->done(); count++) {
@@ -72,21 +95,63 @@ void OutboundWorker::split(const VnetHeader& header, std::span<const std::uint8_
     }
     process(std::span(segmentPackets_).first(count));
   }
+  detour_.allowAnswers(SIZE_MAX);
 }
 
 void OutboundWorker::process(std::span<Packet> packets) noexcept {
+  while (!packets.empty()) {
+    const std::size_t taken = processUntilCut(packets);
+    if (taken == packets.size()) return;
+    cut(packets[taken]);
+    packets = packets.subspan(taken + 1);
+  }
+}
+
+/** Into fragments, each sealed by itself. */
+void OutboundWorker::cut(const Packet& packet) noexcept {
+  std::optional<Fragmenter> fragmenter = Fragmenter::open(packet.bytes(), packet.fitsBytes);
+  if (!fragmenter) return drop(Drop::tooBig);
+  if (fragments_ == nullptr) fragments_ = std::make_unique<Slots>();
+  while (!fragmenter->done()) {
+    std::size_t count = 0;
+    for (; count < kBatch && !fragmenter->done(); count++) {
+      const std::size_t lengthBytes = fragmenter->next(fragments_->inner(count));
+      fragmentPackets_[count].place(fragments_->at(count), kHeadroom, lengthBytes);
+    }
+    // The path has just become narrower again: the rest of the packet is of no use.
+    if (processUntilCut(std::span(fragmentPackets_).first(count)) != count) return drop(Drop::tooBig);
+  }
+}
+
+std::size_t OutboundWorker::processUntilCut(std::span<Packet> packets) noexcept {
+  const bool captured = shared_.inner.active();
+  if (captured) keepInner(packets);
   // What was held is older, and goes first.
   while (!shared_.out.with([&](OutboundCore& core) {
     if (core.hasReleased()) return false;
-    core.begin(packets, work_, steadyNs());
+    packets = packets.first(core.begin(packets, work_, steadyNs()));
     return true;
   }))
     sendReleased();
   work_.encrypt();
   counters_.add(shared_.out.with([this](OutboundCore& core) { return core.finish(work_, steadyNs()); }));
   work_.await();
+  if (captured) captureInner(packets);
+  detour_.take(packets, steadyNs());
   send(packets);
   work_.done();
+  return packets.size();
+}
+
+void OutboundWorker::keepInner(std::span<const Packet> packets) {
+  inner_.resize(kBatch);
+  for (std::size_t i = 0; i < packets.size(); i++)
+    inner_[i].assign(packets[i].bytes().begin(), packets[i].bytes().end());
+}
+
+void OutboundWorker::captureInner(std::span<const Packet> packets) noexcept {
+  for (std::size_t i = 0; i < packets.size(); i++)
+    if (packets[i].drop == Drop::none) shared_.inner.packet(inner_[i]);
 }
 
 void OutboundWorker::sendReleased() noexcept {
@@ -96,6 +161,7 @@ void OutboundWorker::sendReleased() noexcept {
     const std::size_t count =
         shared_.out.with([this](OutboundCore& core) { return core.released(releasedPackets_, steadyNs()); });
     if (count == 0) return;
+    detour_.take(std::span(releasedPackets_).first(count), steadyNs());
     send(std::span(releasedPackets_).first(count));
   }
 }
@@ -125,7 +191,8 @@ void OutboundWorker::send(std::span<Packet> packets) noexcept {
                            .local = packet.local,
                            .error = 0,
                            .segmentBytes = 0,
-                           .tos = packet.tos};
+                           .tos = packet.tos,
+                           .mayFragment = packet.mayFragment};
   }
   if (count > 0) sendOn(*bound, std::span(datagrams_).first(count));
   if (bare) sendRaw(packets);
@@ -148,21 +215,62 @@ void OutboundWorker::sendRaw(std::span<Packet> packets) noexcept {
     }
     if (wanted != socket) flush();
     socket = wanted;
+    if (packet.mayFragment && packet.remote.address.isV6()) {
+      flush();
+      sendRawCut(*wanted, packet);
+      continue;
+    }
+    if (packet.mayFragment) allowFragments(packet.bytes());
     rawDatagrams_[count++] = {.data = packet.bytes(), .error = 0};
   }
   flush();
 }
 
 void OutboundWorker::sendRawOn(const RawSocket& socket, std::span<RawDatagram> datagrams) noexcept {
+  if (shared_.outer.active())
+    for (const RawDatagram& datagram : datagrams) shared_.outer.packet(datagram.data);
   socket.send(rawBatch_, datagrams, kSendWaits);
   for (const RawDatagram& datagram : datagrams)
-    if (datagram.error != 0) drop(Drop::send);
+    if (datagram.error != 0) refused(datagram.error, destinationOf(datagram.data));
+}
+
+/** The kernel fragments no IPv6 of raw sockets. */
+void OutboundWorker::sendRawCut(const RawSocket& socket, const Packet& packet) noexcept {
+  const std::size_t mtuBytes =
+      shared_.paths ? shared_.paths->to(packet.remote.address, steadyNs()) : kMinIpv6PathBytes;
+  std::optional<Fragmenter> fragmenter = Fragmenter::open(packet.bytes(), mtuBytes, nextIdentification());
+  if (packet.lengthBytes <= mtuBytes || !fragmenter) {
+    RawDatagram whole{.data = packet.bytes(), .error = 0};
+    return sendRawOn(socket, std::span(&whole, 1));
+  }
+  std::array<std::uint8_t, 2 * kMinIpv6PathBytes> room;
+  while (!fragmenter->done()) {
+    const std::size_t lengthBytes = fragmenter->next(room);
+    if (lengthBytes == 0) return drop(Drop::tooBig);
+    RawDatagram piece{.data = std::span(room).first(lengthBytes), .error = 0};
+    sendRawOn(socket, std::span(&piece, 1));
+  }
 }
 
 void OutboundWorker::sendOn(const BoundSocket& bound, std::span<UdpDatagram> datagrams) noexcept {
+  if (shared_.outer.active()) captureOuter(bound, datagrams);
   bound.socket.send(batch_, datagrams, kSendWaits);
   for (const UdpDatagram& datagram : datagrams)
-    if (datagram.error != 0) drop(Drop::send);
+    if (datagram.error != 0) refused(datagram.error, datagram.remote.address);
+}
+
+/** The way of what the kernel refused for its length is narrower than was known. */
+void OutboundWorker::refused(int error, const Address& remote) noexcept {
+  if (error != EMSGSIZE || !shared_.paths) return drop(Drop::send);
+  shared_.paths->learn(remote, 0, steadyNs());
+  drop(Drop::tooBig);
+}
+
+/** Before it is sent: the answer comes behind it. */
+void OutboundWorker::captureOuter(const BoundSocket& bound, std::span<const UdpDatagram> datagrams) noexcept {
+  for (const UdpDatagram& datagram : datagrams)
+    shared_.outer.datagram({datagram.local, bound.socket.local().port}, datagram.remote, datagram.data,
+                           datagram.tos);
 }
 
 void OutboundWorker::drop(Drop cause) noexcept {

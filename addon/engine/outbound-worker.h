@@ -6,7 +6,9 @@
 #include <array>
 #include <memory>
 #include <span>
+#include <vector>
 
+#include "engine/detour.h"
 #include "engine/loop.h"
 #include "engine/shared.h"
 #include "esp/slots.h"
@@ -36,7 +38,8 @@ class OutboundWorker {
         tun_(tun),
         sockets_(sockets.udp),
         raw_(sockets.raw),
-        counters_(shared.outCounters[index]) {}
+        counters_(shared.outCounters[index]),
+        detour_(shared, tun) {}
 
   void ready(std::size_t, bool broken) noexcept;
   void woken() noexcept { sendReleased(); }
@@ -44,9 +47,16 @@ class OutboundWorker {
 
   void split(const VnetHeader& header, std::span<const std::uint8_t> packet) noexcept;
   void process(std::span<Packet> packets) noexcept;
+  std::size_t processUntilCut(std::span<Packet> packets) noexcept;
+  void cut(const Packet& packet) noexcept;
+  void refused(int error, const Address& remote) noexcept;
+  void captureOuter(const BoundSocket& bound, std::span<const UdpDatagram> datagrams) noexcept;
+  void keepInner(std::span<const Packet> packets);
+  void captureInner(std::span<const Packet> packets) noexcept;
   void sendReleased() noexcept;
   void send(std::span<Packet> packets) noexcept;
   void sendRaw(std::span<Packet> packets) noexcept;
+  void sendRawCut(const RawSocket& socket, const Packet& packet) noexcept;
   void sendRawOn(const RawSocket& socket, std::span<RawDatagram> datagrams) noexcept;
   void sendOn(const BoundSocket& bound, std::span<UdpDatagram> datagrams) noexcept;
   void drop(Drop cause) noexcept;
@@ -68,6 +78,12 @@ class OutboundWorker {
   std::array<Packet, kBatch> releasedPackets_;
   std::array<UdpDatagram, kBatch> datagrams_;
   std::array<RawDatagram, kBatch> rawDatagrams_;
+  Detour detour_;
+  /** What a packet that is too long is cut into; made when the first one comes. */
+  std::unique_ptr<Slots> fragments_;
+  std::array<Packet, kBatch> fragmentPackets_;
+  /** Copies of what is captured if it leaves, for sealing may move headers. */
+  std::vector<std::vector<std::uint8_t>> inner_;
   /** The last, so that the thread ends before what it uses. */
   Loop loop_;
 };

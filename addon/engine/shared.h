@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,8 +14,10 @@
 #include "engine/mailbox.h"
 #include "engine/outbound-core.h"
 #include "engine/stats.h"
+#include "net/capture.h"
 #include "net/raw-socket.h"
 #include "net/udp-socket.h"
+#include "path/path-mtu.h"
 
 namespace ike {
 
@@ -84,6 +87,13 @@ struct Shared {
   Reception reception;
   std::vector<WorkerCounters> outCounters;
   std::vector<WorkerCounters> inCounters;
+  /** None: packets are not measured. */
+  std::optional<PathMtu> paths;
+  /** For packets of bypass policies, at most one a family. While there are workers, it stays as it is. */
+  std::vector<RawSocket> bypass;
+  /** What goes through the tunnel, and what goes between the gateways. */
+  Capture inner;
+  Capture outer;
 };
 
 }  // namespace ike

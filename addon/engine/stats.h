@@ -17,6 +17,8 @@ struct DirectionStats {
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
   DropCounters drops{};
+  /** That left as they were, by bypass policies. */
+  std::uint64_t bypassed = 0;
 
   void count(Drop drop) noexcept {
     drops[static_cast<std::size_t>(drop)]++;

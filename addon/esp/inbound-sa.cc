@@ -50,6 +50,17 @@ InboundSa::InboundSa(const SaSpec& spec, std::unique_ptr<Suite> suite)
     way_ = tunnel ? Way::espTunnel : Way::espTransport;
 }
 
+Wrapping InboundSa::wrapping() const noexcept {
+  const bool tunnel = way_ == Way::espTunnel || way_ == Way::ahTunnel;
+  return {.protocol = protocol_,
+          .mode = tunnel ? Mode::tunnel : Mode::transport,
+          .outerV6 = remote_.address.isV6(),
+          .udp = protocol_ == Protocol::esp && udpEncapsulation_,
+          .ivBytes = suite_->ivBytes(),
+          .icvBytes = suite_->icvBytes(),
+          .alignBytes = suite_->alignBytes()};
+}
+
 void InboundSa::open(std::span<Packet*> packets, std::int64_t nowNs) noexcept {
   Run run;
   begin(packets, run);

@@ -9,6 +9,7 @@
 #include "esp/packet.h"
 #include "esp/replay-window.h"
 #include "esp/sa.h"
+#include "path/path-mtu.h"
 
 namespace ike {
 
@@ -52,6 +53,14 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
   bool takeMapping(Endpoint& remote) noexcept;
   /** Undoes `takeMapping` when its event could not be delivered. */
   void restoreMapping() noexcept { mappingDue_ = true; }
+
+  /** What its peer puts around a packet, and so do we around an answer, without an AH SA around that. */
+  Wrapping wrapping() const noexcept;
+  std::size_t icvBytes() const noexcept { return suite_->icvBytes(); }
+  /** Of the way back. */
+  PathLimit& pathLimit() noexcept { return pathLimit_; }
+  const Endpoint& remote() const noexcept { return remote_; }
+  std::uint32_t outerSaId() const noexcept { return outerSaId_; }
 
   /** Whether the packet came as this SA's come: its protocol, and in UDP or not. */
   bool carries(const Packet& packet) const noexcept {
@@ -125,6 +134,7 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
   std::uint64_t softBytes_;
   Endpoint local_;
   Endpoint remote_;
+  PathLimit pathLimit_;
 };
 
 }  // namespace ike

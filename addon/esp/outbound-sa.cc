@@ -49,6 +49,7 @@ OutboundSa::OutboundSa(const SaSpec& spec, std::unique_ptr<Suite> suite)
       softBytes_(orNever(spec.limits.softBytes)),
       hardBytes_(orNever(spec.limits.hardBytes)),
       policyId_(spec.policyId),
+      askedTfcBytes_(spec.tfcBytes),
       selectors_(spec.localTs, spec.remoteTs),
       softPackets_(orNever(spec.limits.softPackets)),
       hardPackets_(orNever(spec.limits.hardPackets)) {
@@ -67,6 +68,7 @@ OutboundSa::OutboundSa(const SaSpec& spec, std::unique_ptr<Suite> suite)
 void OutboundSa::setPath(const Endpoint& local, const Endpoint& remote) noexcept {
   local_ = local;
   remote_ = remote;
+  pathFit_ = {};
   if (outer_) *outer_ = OuterTemplate(local.address, remote.address);
   before_ = static_cast<std::uint16_t>(protocol_ == Protocol::ah
                                            ? ahBytesFor(suite_->icvBytes(), remote.address.isV6())
@@ -78,6 +80,16 @@ void OutboundSa::startAt(std::uint64_t sequence) noexcept {
   // A sixteenth of the numbers is left for the time that rekeying takes.
   softSequence_ = std::min(limit() - limit() / 16, saturatingSum(sequence, softPackets_));
   hardSequence_ = std::min(limit(), saturatingSum(sequence, hardPackets_));
+}
+
+Wrapping OutboundSa::wrapping() const noexcept {
+  return {.protocol = protocol_,
+          .mode = mode(),
+          .outerV6 = remote_.address.isV6(),
+          .udp = protocol_ == Protocol::esp && udpEncapsulation_,
+          .ivBytes = suite_->ivBytes(),
+          .icvBytes = suite_->icvBytes(),
+          .alignBytes = suite_->alignBytes()};
 }
 
 void OutboundSa::seal(std::span<Packet*> packets, std::int64_t nowNs) noexcept {

@@ -2,14 +2,23 @@
 // outer header in front where there is no socket that does.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
 
 #include "esp/packet.h"
 #include "esp/sa.h"
+#include "path/path-mtu.h"
 
 namespace ike {
+
+/** The longest packet that fits the path, as found when whoever asks had that stamp. */
+struct PathFit {
+  /** 0: never. */
+  std::uint32_t stamp = 0;
+  std::uint32_t bytes = 0;
+};
 
 class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
  public:
@@ -55,14 +64,28 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   /** The AH SA that this one's packets go through next; 0: none. */
   std::uint32_t outerSaId() const noexcept { return outerSaId_; }
   bool udpEncapsulation() const noexcept { return udpEncapsulation_; }
+  Mode mode() const noexcept {
+    return way_ == Way::tunnelInUdp || way_ == Way::tunnel || way_ == Way::ahTunnel ? Mode::tunnel
+                                                                                    : Mode::transport;
+  }
   Protocol protocol() const noexcept { return protocol_; }
   /** The length that inner packets are padded to; 0: none. */
-  std::size_t tfcBytes() const noexcept { return tfcBytes_; }
+  std::size_t tfcBytes() const noexcept { return askedTfcBytes_; }
   const Endpoint& local() const noexcept { return local_; }
   const Endpoint& remote() const noexcept { return remote_; }
   const SaCounters& counters() const noexcept { return counters_; }
   std::uint64_t sequence() const noexcept { return sequence_; }
   void setPath(const Endpoint& local, const Endpoint& remote) noexcept;
+  /** What it puts around a packet, without an AH SA around that. */
+  Wrapping wrapping() const noexcept;
+  std::size_t icvBytes() const noexcept { return suite_->icvBytes(); }
+  PathLimit& pathLimit() noexcept { return pathLimit_; }
+  const PathFit& pathFit() const noexcept { return pathFit_; }
+  void setPathFit(const PathFit& fit) noexcept { pathFit_ = fit; }
+  /** Padding of traffic flow makes no packet longer than that. */
+  void limitPadding(std::size_t innerBytes) noexcept {
+    tfcBytes_ = static_cast<std::uint16_t>(std::min<std::size_t>(askedTfcBytes_, innerBytes));
+  }
   /** For tests: the number of the last packet sent. */
   void startAt(std::uint64_t sequence) noexcept;
 
@@ -117,11 +140,14 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   SaCounters counters_;
   Endpoint local_;
   Endpoint remote_;
+  PathFit pathFit_;
   // Of other use.
   std::uint32_t policyId_;
+  std::uint16_t askedTfcBytes_;
   SelectorPair selectors_;
   std::uint64_t softPackets_;
   std::uint64_t hardPackets_;
+  PathLimit pathLimit_;
 };
 
 }  // namespace ike

@@ -87,7 +87,8 @@ struct Packet {
     offset = start;
     lengthBytes = length;
     drop = Drop::none;
-    newest = follows = bypass = ah = false;
+    newest = follows = bypass = ah = settled = mayFragment = false;
+    fitsBytes = 0;
     viaSaId = 0;
   }
 
@@ -104,6 +105,12 @@ struct Packet {
   /** On its way out: of a bypass policy, so that it may leave as it is. Its `drop` says what becomes of it
    * where nothing sends such packets. */
   bool bypass = false;
+  /** On its way out: what became of it was decided when an earlier part of its batch was taken. */
+  bool settled = false;
+  /** On its way out: its outer packet may be fragmented, for its path must carry it (RFC 8200 §5). */
+  bool mayFragment = false;
+  /** On its way out: it is too long for its path, and so much would fit; 0: it fits, or nobody is told. */
+  std::uint32_t fitsBytes = 0;
   /** Where it came from, on its way in, and goes to, on its way out; the port is 0 without UDP. */
   Endpoint remote;
   Address local;

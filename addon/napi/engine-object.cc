@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxListenAddresses = 64;
 constexpr std::size_t kMaxIkeBytes = 65507;
+constexpr std::size_t kMaxPathBytes = 4096;
 
 EngineConfig readConfig(Arguments& arguments, napi_value value) {
   EngineConfig config;
@@ -29,11 +30,18 @@ EngineConfig readConfig(Arguments& arguments, napi_value value) {
   config.heldPackets = arguments.number(arguments.property(value, "heldPackets"), "heldPackets", 0, 10'000);
   config.offloads = arguments.boolean(arguments.property(value, "offloads"), "offloads");
   config.workers = arguments.number(arguments.property(value, "workers"), "workers", 1, kMaxWorkers);
+  config.clampMss = arguments.boolean(arguments.property(value, "clampMss"), "clampMss");
   constexpr std::uint32_t kMaxBusyPollMs = 1000;
   config.busyPollNs = std::int64_t{arguments.number(arguments.property(value, "busyPollMs"), "busyPollMs", 0,
                                                     kMaxBusyPollMs)} *
                       1'000'000;
   return config;
+}
+
+Engine::Side readSide(Arguments& arguments) {
+  const std::string side = arguments.text(arguments.at(0), "side", 5);
+  if (!arguments.failed() && side != "inner" && side != "outer") arguments.refuse("side", "inner or outer");
+  return side == "outer" ? Engine::Side::outer : Engine::Side::inner;
 }
 
 }  // namespace
@@ -55,6 +63,9 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&EngineObject::addPolicy>("addPolicy"),
                          InstanceMethod<&EngineObject::deletePolicy>("deletePolicy"),
                          InstanceMethod<&EngineObject::stats>("stats"),
+                         InstanceMethod<&EngineObject::bypassRefusal>("bypassRefusal"),
+                         InstanceMethod<&EngineObject::startCapture>("startCapture"),
+                         InstanceMethod<&EngineObject::stopCapture>("stopCapture"),
                          InstanceMethod<&EngineObject::closeTunnel>("closeTunnel"),
                          InstanceMethod<&EngineObject::closeSockets>("closeSockets"),
                      });
@@ -251,6 +262,7 @@ Napi::Value EngineObject::stats(const Napi::CallbackInfo& info) {
   values.set(object, "packetsOut", values.number(stats.out.packets));
   values.set(object, "bytesIn", values.number(stats.in.bytes));
   values.set(object, "bytesOut", values.number(stats.out.bytes));
+  values.set(object, "bypassed", values.number(stats.out.bypassed));
   const napi_value drops = values.object();
   for (std::size_t i = 1; i < kDropNames.size(); i++)
     values.set(drops, kDropNames[i], values.number(stats.drops[i]));
@@ -267,6 +279,38 @@ Napi::Value EngineObject::stats(const Napi::CallbackInfo& info) {
     values.push(workers, i, worker);
   }
   values.set(object, "workers", workers);
+  return {info.Env(), object};
+}
+
+Napi::Value EngineObject::bypassRefusal(const Napi::CallbackInfo& info) {
+  const Engine* const open = engine(info);
+  if (open == nullptr) return {};
+  return {info.Env(), Values(info.Env()).text(open->bypassRefusal())};
+}
+
+void EngineObject::startCapture(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const Engine::Side side = readSide(arguments);
+  const std::string path = arguments.text(arguments.at(1), "path", kMaxPathBytes);
+  const Capture::Limits limits{.maxBytes = arguments.wide(arguments.at(2), "maxBytes"),
+                               .snapBytes = arguments.number(arguments.at(3), "snapBytes", 1)};
+  if (arguments.failed()) return;
+  Engine* const open = engine(info);
+  if (open == nullptr) return;
+  if (const Status status = open->startCapture(side, path, limits)) throwFailure(info.Env(), *status);
+}
+
+Napi::Value EngineObject::stopCapture(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const Engine::Side side = readSide(arguments);
+  if (arguments.failed()) return {};
+  Engine* const open = engine(info);
+  if (open == nullptr) return {};
+  const Capture::Counts counts = open->stopCapture(side);
+  const Values values(info.Env());
+  const napi_value object = values.object();
+  values.set(object, "packets", values.number(counts.packets));
+  values.set(object, "missed", values.number(counts.missed));
   return {info.Env(), object};
 }
 

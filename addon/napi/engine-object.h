@@ -32,6 +32,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   void addPolicy(const Napi::CallbackInfo& info);
   void deletePolicy(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
+  Napi::Value bypassRefusal(const Napi::CallbackInfo& info);
+  void startCapture(const Napi::CallbackInfo& info);
+  Napi::Value stopCapture(const Napi::CallbackInfo& info);
   void closeTunnel(const Napi::CallbackInfo& info);
   void closeSockets(const Napi::CallbackInfo& info);
 

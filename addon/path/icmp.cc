@@ -138,6 +138,12 @@ Address sourceOf(std::span<const std::uint8_t> packet) noexcept {
   return {};
 }
 
+Address destinationOf(std::span<const std::uint8_t> packet) noexcept {
+  if (packet.size() >= kIpv4Bytes && packet[0] >> 4 == 4) return Address::from(packet.subspan(16, 4));
+  if (packet.size() >= kIpv6Bytes && packet[0] >> 4 == 6) return Address::from(packet.subspan(24, 16));
+  return {};
+}
+
 bool AnswerLimiter::allow(const Address& to, std::int64_t nowNs) noexcept {
   std::uint32_t hash = 0;
   for (const std::uint8_t byte : to.view()) hash = (hash ^ byte) * 0x01000193u;

@@ -25,6 +25,9 @@ std::size_t writeTooBig(std::span<const std::uint8_t> packet, std::size_t mtuByt
 /** The address that an answer would go to; none where the packet is too short for one. */
 Address sourceOf(std::span<const std::uint8_t> packet) noexcept;
 
+/** The address that a packet goes to; none likewise. */
+Address destinationOf(std::span<const std::uint8_t> packet) noexcept;
+
 /** How often answers may go to one address: a few at once, then some a second (RFC 4443 §2.4 (f)). Addresses
  * share a fixed number of places. Of one thread. */
 class AnswerLimiter {

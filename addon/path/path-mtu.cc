@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 
+#include "net/error-queue.h"
 #include "net/fd.h"
 
 namespace ike {
@@ -67,7 +69,7 @@ void PathMtu::learn(const Address& peer, std::size_t mtuBytes, std::int64_t nowN
     const std::size_t believed = std::max(mtuBytes, floorBytes(peer));
     if (!valid || believed <= known.learnedBytes) {
       known.learnedBytes = believed;
-      known.learnedUntilNs = nowNs + kLearnedNs;
+      known.learnedUntilNs = nowNs + learnedNs_;
     }
   }
   refresh(peer, known, nowNs);
@@ -97,6 +99,18 @@ bool PathMtu::makeRoom(std::int64_t nowNs) {
   return std::erase_if(peers_, [nowNs](const auto& entry) {
            return nowNs - entry.second.usedNs > 2 * kAskNs && entry.second.learnedUntilNs <= nowNs;
          }) > 0;
+}
+
+void learnFromErrors(int fd, PathMtu& paths, std::int64_t nowNs) {
+  // More than a queue holds at once; what comes meanwhile is for the next time.
+  constexpr int kMaxRounds = 64;
+  std::array<PathError, 16> errors;
+  for (int i = 0; i < kMaxRounds; i++) {
+    const std::size_t count = readErrorQueue(fd, errors);
+    for (const PathError& error : std::span(errors).first(count))
+      paths.learn(error.peer, error.mtuBytes, nowNs);
+    if (count < errors.size()) return;
+  }
 }
 
 void PathLimit::ask(PathMtu& paths, const Address& peer, std::int64_t nowNs) {

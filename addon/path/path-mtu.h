@@ -33,7 +33,9 @@ class PathMtu {
   /** Assumed where the kernel has no route; packets will not leave anyway. */
   static constexpr std::size_t kUnknownBytes = 1500;
 
-  explicit PathMtu(std::uint32_t mark, Ask ask = kernelPathMtu) noexcept : mark_(mark), ask_(ask) {}
+  /** `learnedNs`: how long what ICMP said is believed. */
+  explicit PathMtu(std::uint32_t mark, Ask ask = kernelPathMtu, std::int64_t learnedNs = kLearnedNs) noexcept
+      : mark_(mark), ask_(ask), learnedNs_(learnedNs) {}
 
   /** Counts the changes of any peer's value. */
   std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
@@ -44,6 +46,7 @@ class PathMtu {
   void learn(const Address& peer, std::size_t mtuBytes, std::int64_t nowNs);
 
   std::size_t peers() const;
+  std::uint32_t mark() const noexcept { return mark_; }
 
  private:
   struct Hash {
@@ -63,11 +66,16 @@ class PathMtu {
 
   const std::uint32_t mark_;
   const Ask ask_;
+  const std::int64_t learnedNs_;
   std::atomic<std::uint64_t> version_ = 1;
   mutable std::mutex mutex_;
   std::unordered_map<Address, Peer, Hash> peers_;
   std::int64_t sweptNs_ = 0;
 };
+
+/** What a socket's error queue says of paths goes to `paths`; the queue is empty then. For whoever is told of
+ * an error of the socket: it stays until somebody has done this. */
+void learnFromErrors(int fd, PathMtu& paths, std::int64_t nowNs);
 
 /** How long packets of one SA may be: kept until the path changes. Of one thread, or under its SA's lock. */
 class PathLimit {

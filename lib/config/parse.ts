@@ -55,7 +55,11 @@ function toConfig(rows: ConfigRows): Config {
     listen: rows.listen,
     dataPlane: rows.dataPlane,
     tun: rows.tun,
-    engine: { workers: rows.engine.workers, busyPollMs: rows.engine.busyPoll },
+    engine: {
+      workers: rows.engine.workers,
+      busyPollMs: rows.engine.busyPoll,
+      clampMss: rows.engine.clampMss,
+    },
     routes: rows.routes,
     retransmit: { ...retransmit, timeoutMs: timeout },
     limits: { ...limits, halfOpenTimeoutMs: halfOpenTimeout },

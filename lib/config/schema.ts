@@ -342,6 +342,11 @@ export const configSchema = z.strictObject({
       '0s',
       'A thread that found nothing to do looks again for this long before it sleeps: less latency for more processor time; 0 sleeps at once.',
     ),
+    clampMss: option(
+      flag,
+      true,
+      'Whether TCP connections through tunnels, in both directions, agree on segments that fit their path, so that they need no ICMP.',
+    ),
   }),
   routes: section('Routes for the remote selectors (engine).', {
     install: option(flag, true, 'Whether to make them; they go when the gateway closes.'),

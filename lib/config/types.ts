@@ -23,6 +23,7 @@ export interface Config {
     /** Threads in each direction; 0: by the number of cores. */
     readonly workers: number;
     readonly busyPollMs: number;
+    readonly clampMss: boolean;
   };
   readonly routes: {
     readonly install: boolean;

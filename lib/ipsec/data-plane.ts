@@ -176,6 +176,8 @@ export interface DataPlaneStats {
   readonly packetsOut: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Packets that left unprotected by bypass policies (engine). */
+  readonly bypassed?: number;
   /** Dropped packets by cause (`no-sa`, `replay`, `integrity`, `selector`, `no-policy`, `held-overflow`, `malformed`, ...). */
   readonly drops: Readonly<Record<string, number>>;
   /** The engine's threads, where there are any. */

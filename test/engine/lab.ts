@@ -23,6 +23,7 @@ export function labMissing(...commands: readonly string[]): string | false {
     ip: 'iproute2',
     ping: 'iputils-ping',
     tcpdump: 'tcpdump',
+    setpriv: 'util-linux',
   };
   for (const command of ['ip', ...commands])
     if (!['/bin', '/sbin', '/usr/bin', '/usr/sbin'].some((folder) => existsSync(`${folder}/${command}`)))

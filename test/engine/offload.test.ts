@@ -125,7 +125,7 @@ describe('offloads between two engines', { skip }, () => {
     });
   });
 
-  test('over a path whose MTU is too small each packet goes by itself, in fragments', async () => {
+  test('over a path whose MTU is smaller than that of the device, segments become shorter, and none is fragmented', async () => {
     for (const name of names) lab.ip(name, 'link', 'set', 'veth0', 'mtu', '1300');
     try {
       await engines([[], []], async (hosts) => {
@@ -135,7 +135,7 @@ describe('offloads between two engines', { skip }, () => {
         const { drops } = (await hosts[0].call('stats')) as DataPlaneStats;
         assert.equal(drops['send'], 0);
         const fragments = kernelCounter(names[0], 'Ip', 'FragCreates') - before;
-        assert.ok(fragments > TRANSFER_BYTES / 1400, `only ${fragments} fragments`);
+        assert.equal(fragments, 0);
       });
     } finally {
       for (const name of names) lab.ip(name, 'link', 'set', 'veth0', 'mtu', '1500');

@@ -28,7 +28,7 @@ const PRELUDE = `
     ...changes });
   const policy = (changes = {}) => ({ id: 1, kind: 'trap', priority: 1, localTs: all, remoteTs: all, ...changes });
   const settings = (changes = {}) => ({ addresses: [Uint8Array.of(127, 0, 0, 1)], port: 0, nattPort: 0, tunName: 'ike0',
-    mtu: 1400, installRoutes: true, table: 4500, priority: 4500, mark: 4500, heldPackets: 4, offloads: true, workers: 1, busyPollMs: 0, ...changes });
+    mtu: 1400, installRoutes: true, table: 4500, priority: 4500, mark: 4500, heldPackets: 4, offloads: true, workers: 1, busyPollMs: 0, clampMss: true, ...changes });
 `;
 
 interface Ended {

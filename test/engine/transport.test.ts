@@ -116,6 +116,27 @@ describe('transport mode between two engines', { skip }, () => {
         });
       });
 
+  test('without CAP_NET_RAW the engine says so, carries ESP in UDP, and refuses all else with the reason', {
+    skip: labMissing('setpriv'),
+  }, async () => {
+    const host = new Host(names[0], ['setpriv', '--bounding-set=-net_raw', '--inh-caps=-net_raw']);
+    try {
+      await host.call('open', { connections: {} });
+      assert.equal(await host.call('udpEncapsulationOnly'), true);
+      const warning = host.events.find(({ event }) => event === 'engine-udp-only');
+      assert.match(JSON.stringify(warning), /CAP_NET_RAW/);
+      const [[wrapped]] = transportSas('ESP in UDP', 'IPv4');
+      await host.call('addSa', wrapped);
+      const [[bare]] = transportSas('ESP by itself', 'IPv4');
+      await assert.rejects(host.call('addSa', { ...bare, id: 3 }), { code: 'ERR_IKE_UNSUPPORTED' });
+      const [[ah]] = transportSas('AH', 'IPv4');
+      await assert.rejects(host.call('addSa', { ...ah, id: 4 }), { code: 'ERR_IKE_ALGORITHM' });
+    } finally {
+      await host.call('close').catch(() => undefined);
+      await host.kill();
+    }
+  });
+
   for (const kind of ['ESP by itself', 'ESP in UDP'] as const)
     test(`${kind} in transport mode passes every reverse path filter but a strict one on the outer device`, async () => {
       const filters = (device: string, value: number): void => {

@@ -57,7 +57,7 @@ const SENDER = `
 test('as many threads as a quarter of the cores, at least one and at most four', () => {
   const cores = [1, 2, 4, 7, 8, 12, 16, 64];
   assert.deepEqual(cores.map(automaticWorkers), [1, 1, 1, 1, 2, 3, 4, 4]);
-  assert.deepEqual(parseConfig({ connections: {} }).engine, { workers: 0, busyPollMs: 0 });
+  assert.deepEqual(parseConfig({ connections: {} }).engine, { workers: 0, busyPollMs: 0, clampMss: true });
 });
 
 describe('engines with four threads a direction', { skip: labMissing('iperf3') }, () => {

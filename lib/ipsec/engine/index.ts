@@ -9,6 +9,7 @@ import { type ErrorInfo, fail, ok, type Result, SystemError } from '../../errors
 import type { Datagram, Log } from '../../ike/runtime.ts';
 import { type Endpoint, formatAddress, parseAddress } from '../../net/address.ts';
 import type { Transport } from '../../net/transport.ts';
+import type { CaptureCounts, CapturePlane, CaptureSide, CaptureSpec } from '../capture.ts';
 import type {
   DataPlane,
   DataPlaneEvent,
@@ -49,7 +50,7 @@ export async function openEngine(
   config: Config,
   log: Log,
   nowMs: () => number,
-): Promise<{ dataPlane: DataPlane; transport: Transport }> {
+): Promise<{ dataPlane: DataPlane & CapturePlane; transport: Transport }> {
   const { Engine } = loadAddon();
   const addresses = config.listen.addresses.map(toBytes);
   const inbox = new Inbox(log);
@@ -69,12 +70,15 @@ export async function openEngine(
           heldPackets: config.limits.heldPackets,
           workers: config.engine.workers === 0 ? automaticWorkers() : config.engine.workers,
           busyPollMs: config.engine.busyPollMs,
+          clampMss: config.engine.clampMss,
           offloads: process.env['IKE_NATIVE_OFFLOADS'] !== 'off',
         },
         (datagrams, events) => inbox.deliver(datagrams, events),
       ),
   );
   for (const warning of native.warnings()) log.warn('engine-address-left-out', { reason: warning });
+  const noBypass = native.bypassRefusal();
+  if (noBypass !== '') log.warn('engine-no-bypass', { reason: noBypass });
   const udpOnly = native.udpOnly();
   if (udpOnly !== undefined) log.warn('engine-udp-only', { reason: udpOnly });
   return {
@@ -174,7 +178,7 @@ class Inbox {
   }
 }
 
-class EngineDataPlane implements DataPlane {
+class EngineDataPlane implements DataPlane, CapturePlane {
   readonly name = 'engine';
   readonly udpEncapsulationOnly: boolean;
   readonly #native: NativeEngine;
@@ -249,6 +253,15 @@ class EngineDataPlane implements DataPlane {
 
   stats(): DataPlaneStats {
     return this.#lastStats ?? this.#native.stats();
+  }
+
+  startCapture({ side, path, maxBytes, snapBytes }: CaptureSpec): void {
+    if (this.#closed) throw new SystemError(CLOSED.code, CLOSED.message);
+    systemErrors(() => this.#native.startCapture(side, path, maxBytes, snapBytes));
+  }
+
+  stopCapture(side: CaptureSide): CaptureCounts {
+    return this.#closed ? { packets: 0, missed: 0 } : this.#native.stopCapture(side);
   }
 
   async close(): Promise<void> {

@@ -70,6 +70,8 @@ export interface NativeConfig {
   /** Threads in each direction, 1 to 16. */
   readonly workers: number;
   readonly busyPollMs: number;
+  /** Whether SYNs promise no more than the tunnel carries. */
+  readonly clampMss: boolean;
 }
 
 export type NativeCallback = (datagrams: readonly NativeDatagram[], events: readonly NativeEvent[]) => void;
@@ -153,6 +155,7 @@ export interface NativeStats {
   readonly packetsOut: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  readonly bypassed: number;
   readonly drops: Record<string, number>;
   /** Those of the inbound direction first. */
   readonly workers: WorkerStats[];
@@ -176,6 +179,12 @@ export interface NativeEngine {
   addPolicy(policy: NativePolicy): void;
   deletePolicy(id: number): void;
   stats(): NativeStats;
+  /** Why packets of bypass policies are dropped; empty when they leave. */
+  bypassRefusal(): string;
+  /** Throws ERR_IKE_EXISTS while one of that side runs, ERR_IKE_CAPTURE when the file cannot be made. */
+  startCapture(side: 'inner' | 'outer', path: string, maxBytes: number, snapBytes: number): void;
+  /** Zeros when none runs. */
+  stopCapture(side: 'inner' | 'outer'): { packets: number; missed: number };
   closeTunnel(): void;
   closeSockets(): void;
 }
