@@ -12,6 +12,7 @@ import type { KeyExchangeJob, KeyExchangeOutcome } from './crypto/provider.ts';
 import { createCrypto } from './crypto/symmetric.ts';
 import { type OpenPlane, openDataPlane } from './data-planes.ts';
 import { IkeError, NegotiationError, type Result, SystemError } from './errors.ts';
+import type { ChildSa } from './ike/child-sa.ts';
 import type {
   ChildSaInfo,
   DownReason,
@@ -25,7 +26,6 @@ import type { FailureReport } from './ike/failure.ts';
 import { IkeEndpoint } from './ike/ike-endpoint.ts';
 import type { OrderError } from './ike/keeper.ts';
 import { type Log, silentLog } from './ike/runtime.ts';
-import type { ChildSa } from './ike/v2/child-sa.ts';
 import type { DataPlaneStats, SaCounters } from './ipsec/data-plane.ts';
 import type { SendOutcome } from './ipsec/portable/index.ts';
 import { type ManualSaStatus, ManualSas } from './manual-sas.ts';

@@ -37,9 +37,9 @@ export const flag: Notation<boolean, boolean> = {
 };
 
 /** One of a few words. */
-export function oneOf<const W extends string>(...words: readonly W[]): Notation<W, W> {
+export function oneOf<const W extends string | number>(...words: readonly W[]): Notation<W, W> {
   return {
-    expected: words.map((word) => `"${word}"`).join(' or '),
+    expected: words.map((word) => JSON.stringify(word)).join(' or '),
     read: (input) => words.find((word) => word === input) ?? refused,
   };
 }

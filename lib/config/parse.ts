@@ -6,6 +6,7 @@ import type { ConfigError } from '../errors.ts';
 import { parseAddress } from '../net/address.ts';
 import { checkJitter, isShunt, toChild, toShunt } from './child.ts';
 import { readAuth } from './credentials.ts';
+import { checkIkev1 } from './ikev1.ts';
 import { showKind } from './notation.ts';
 import { configError, refuse } from './refuse.ts';
 import { type ConfigRows, configSchema } from './schema.ts';
@@ -85,8 +86,10 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
   const rekeyJitterMs = rows.rekeyJitter ?? Math.round(rows.rekeyTime / 10);
   checkJitter(path, rows.rekeyTime, rekeyJitterMs);
   const around = { localAddress: local.address, remoteAddress: remote.address, encap: rows.encap };
-  return {
+  const connection: Connection = {
     name,
+    version: rows.version,
+    aggressive: rows.aggressive,
     localAddress: local.address,
     remoteAddress: remote.address,
     remotePort: remote.port,
@@ -108,6 +111,8 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
     unique: rows.unique,
     retryMs: rows.retry,
   };
+  if (!nobody) checkIkev1(path, connection);
+  return connection;
 }
 
 /** Names first: zod passes over `__proto__`, and a bad name would make every later path hard to read. */

@@ -274,6 +274,12 @@ const connection = z.strictObject({
     ),
     auth: remoteAuth,
   }),
+  version: option(
+    oneOf<1 | 2 | 'any'>(1, 2, 'any'),
+    2,
+    'Version of IKE. `1` is for old peers; `"any"` answers both and calls with 2. IKEv1 makes the hash of phase 1 out of the integrity algorithm: `aes128-sha256-modp2048`.',
+  ),
+  aggressive: option(flag, false, "IKEv1's Aggressive Mode. Who listens can guess at the pre-shared key."),
   proposals: option(list(proposal('ike'), 16), [...DEFAULT_IKE_PROPOSALS], 'IKE proposals, best first.'),
   encap: option(flag, false, 'Ask for UDP encapsulation even where no NAT is found.'),
   rekeyTime: option(duration(0, 30 * day), '4h', 'The IKE SA is rekeyed after this time; 0 never.'),

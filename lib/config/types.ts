@@ -59,6 +59,10 @@ export interface Limits {
 
 export interface Connection {
   readonly name: string;
+  /** `any` calls with 2 and answers both. */
+  readonly version: 1 | 2 | 'any';
+  /** IKEv1 calls with Aggressive Mode and answers it. */
+  readonly aggressive: boolean;
   /** `%any` answers any address and never initiates. */
   readonly localAddress: string | undefined;
   readonly remoteAddress: string | undefined;

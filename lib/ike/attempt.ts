@@ -2,7 +2,9 @@
 
 import type { Connection } from '../config/types.ts';
 import type { Host } from './host.ts';
+import type { AnyIkeSa } from './ike-sa.ts';
 import { localAddressOf } from './traps.ts';
+import { makeV1IkeSa, startPhase1 } from './v1/begin.ts';
 import { IkeSa } from './v2/ike-sa.ts';
 import { SaInit } from './v2/sa-init.ts';
 
@@ -14,7 +16,7 @@ export function beginIke(
   host: Host,
   connection: Connection,
   names: () => readonly string[],
-  ready: (outcome: IkeSa | 'called-off' | 'failed') => void,
+  ready: (outcome: AnyIkeSa | 'called-off' | 'failed') => void,
 ): void {
   const { runtime, ports, table } = host;
   const remote = { address: connection.remoteAddress ?? '', port: connection.remotePort };
@@ -27,19 +29,21 @@ export function beginIke(
         message: local.ok ? 'there are as many IKE SAs as limits.ikeSas allows' : local.error.message,
         connection: connection.name,
         remote,
-        exchange: 'IKE_SA_INIT',
+        exchange: connection.version === 1 ? 'MAIN_MODE' : 'IKE_SA_INIT',
         role: 'initiator',
       });
       return ready('failed');
     }
-    const ike = new IkeSa(host, 'initiator', connection, {
-      local: { address: local.value, port: ports.ike },
-      remote,
-      natt: false,
-    });
+    runtime.log.debug('connecting', { connection: connection.name, remote: remote.address });
+    const path = { local: { address: local.value, port: ports.ike }, remote, natt: false };
+    if (connection.version === 1) {
+      const ike = makeV1IkeSa(host, connection, path);
+      ready(ike);
+      return startPhase1(ike);
+    }
+    const ike = new IkeSa(host, 'initiator', connection, path);
     ike.spiI = table.newSpi();
     table.add(ike, ike.spiI);
-    runtime.log.debug('connecting', { connection: connection.name, remote: remote.address });
     ready(ike);
     // More may be asked for, and others called off, until the first of them is negotiated.
     ike.enqueue(

@@ -4,9 +4,9 @@
 import { emitTrace } from './emit-trace.ts';
 import type { Host } from './host.ts';
 import type { Datagram } from './runtime.ts';
+import { receiveV1 } from './v1/receive.ts';
 import { answerInClear } from './v2/answer-in-clear.ts';
-import type { IkeSa } from './v2/ike-sa.ts';
-import { LivenessCheck } from './v2/informational.ts';
+import { IkeSa } from './v2/ike-sa.ts';
 import { makeNotify } from './v2/notifies.ts';
 import { respondInit, SaInit } from './v2/sa-init.ts';
 import { decodeHeader, decodeMessage, unsupportedCritical } from './wire/codec.ts';
@@ -19,17 +19,20 @@ const MOST_ERRORS_PER_SECOND = 10;
 /** Hands received datagrams on. Whatever arrives, nothing is thrown. */
 export class Dispatcher {
   readonly #host: Host;
+  readonly #hasVersion1: boolean;
   #errorsSince = 0;
   #errors = 0;
 
   constructor(host: Host) {
     this.#host = host;
+    this.#hasVersion1 = Object.values(host.config.connections).some(({ version }) => version !== 2);
   }
 
   receive(datagram: Datagram): void {
     const host = this.#host;
     const header = decodeHeader(datagram.data);
     if (!header.ok) return host.count('malformed');
+    if (header.value.majorVersion === 1) return this.#version1(datagram);
     if (header.value.majorVersion !== 2) return this.#otherVersion(datagram, header.value);
     const message = decodeMessage(datagram.data);
     if (!message.ok) return host.count('malformed');
@@ -46,7 +49,7 @@ export class Dispatcher {
   #find({ initiatorSpi, responderSpi, flags }: Header): IkeSa | undefined {
     const ike = this.#host.table.findBySpi(flags.initiator ? responderSpi : initiatorSpi);
     const other = flags.initiator ? initiatorSpi : responderSpi;
-    return ike !== undefined && other === (flags.initiator ? ike.spiI : ike.spiR) ? ike : undefined;
+    return ike instanceof IkeSa && other === (flags.initiator ? ike.spiI : ike.spiR) ? ike : undefined;
   }
 
   #init(datagram: Datagram, message: Message): void {
@@ -56,7 +59,8 @@ export class Dispatcher {
     if (header.messageId !== 0 || initiator === response) return host.count('malformed');
     if (response) {
       const ike = host.table.findBySpi(header.initiatorSpi);
-      if (!(ike?.inFlight instanceof SaInit)) return host.count('unexpected-message-id');
+      if (!(ike instanceof IkeSa) || !(ike.inFlight instanceof SaInit))
+        return host.count('unexpected-message-id');
       emitTrace(host.runtime, 'received', datagram, header, payloads, false);
       if (unsupportedCritical(payloads) !== undefined) return host.count('critical-payload');
       return ike.inFlight.receive(datagram, message);
@@ -71,9 +75,15 @@ export class Dispatcher {
     answerInClear(host, datagram, message, [makeNotify(Notify.UNSUPPORTED_CRITICAL_PAYLOAD, data)]);
   }
 
-  /** RFC 7296 §2.5: a higher version is told that 2 is ours; 1 is another protocol. */
+  /** Where no connection has asked for IKEv1 it is as if it were not there. */
+  #version1(datagram: Datagram): void {
+    if (!this.#hasVersion1) return this.#host.count('ikev1');
+    receiveV1(this.#host, datagram, () => this.#mayAnswer());
+  }
+
+  /** RFC 7296 §2.5: a higher version is told that 2 is ours. */
   #otherVersion(datagram: Datagram, header: Header): void {
-    this.#host.count(header.majorVersion === 1 ? 'ikev1' : 'unknown-version');
+    this.#host.count('unknown-version');
     if (header.majorVersion < 2 || header.flags.response || !this.#mayAnswer()) return;
     const ours = { header: { ...header, majorVersion: 2 }, payloads: [] };
     answerInClear(this.#host, datagram, ours, [makeNotify(Notify.INVALID_MAJOR_VERSION)]);
@@ -89,7 +99,7 @@ export class Dispatcher {
   /** RFC 7296 §2.4: anybody could have sent it. It is a reason to ask the peer, and for nothing more. */
   #hint(ike: IkeSa): void {
     this.#host.count('invalid-ike-spi-hint');
-    if (ike.alive && ike.inFlight === undefined) ike.enqueue(new LivenessCheck());
+    if (ike.alive) ike.checkLiveness();
   }
 
   #mayAnswer(): boolean {

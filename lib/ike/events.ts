@@ -20,7 +20,7 @@ export type IkeEvent =
   | { readonly type: 'keys'; readonly keys: KeyLogEntry };
 
 export interface Warning {
-  /** Stable: `sha1-signature`, ... */
+  /** Stable: `sha1-signature`, `weak-algorithm`, `aggressive-mode`, ... */
   readonly code: string;
   /** One sentence for a person. */
   readonly message: string;
@@ -39,6 +39,7 @@ export type DownReason =
 
 export interface IkeSaInfo {
   readonly id: number;
+  readonly version: 1 | 2;
   readonly connection: string;
   readonly role: 'initiator' | 'responder';
   readonly state: 'connecting' | 'established' | 'rekeying' | 'rekeyed' | 'deleting';
@@ -94,6 +95,14 @@ export interface MessageTrace {
 }
 
 export type KeyLogEntry =
+  | {
+      /** A phase 1 of IKEv1: the key of its cipher. */
+      readonly kind: 'ikev1';
+      readonly initiatorSpi: string;
+      readonly responderSpi: string;
+      readonly encryption: string;
+      readonly encryptionKey: Uint8Array;
+    }
   | {
       readonly kind: 'ike';
       readonly initiatorSpi: string;

@@ -2,12 +2,13 @@
 
 import type { ChildConfig, Config, Connection } from '../config/types.ts';
 import type { PacketSummary } from '../ipsec/data-plane.ts';
+import type { ChildSa } from './child-sa.ts';
 import type { CookieJar } from './cookie.ts';
 import type { DownReason } from './events.ts';
 import type { FailureReport } from './failure.ts';
+import type { AnyIkeSa } from './ike-sa.ts';
 import type { Runtime } from './runtime.ts';
 import type { SaTable } from './sa-table.ts';
-import type { ChildSa } from './v2/child-sa.ts';
 import type { IkeSa, Reply } from './v2/ike-sa.ts';
 import type { Payload } from './wire/message.ts';
 
@@ -27,7 +28,7 @@ export interface Host {
   /** The packet that a trap of this child holds, for the first selectors of an offer. */
   heldPacket(connection: Connection, child: ChildConfig): PacketSummary | undefined;
   /** An IKE SA's time has come to be rekeyed. */
-  ikeDue(ike: IkeSa): void;
+  ikeDue(ike: AnyIkeSa): void;
   /** A Child SA's time has come to be rekeyed, or its end. */
   childDue(child: ChildSa, what: 'rekey' | 'expire'): void;
 
@@ -35,9 +36,9 @@ export interface Host {
    * Told after the events went out; the keeper of the desired state acts on them. A `reason` that is undefined: another
    * SA has taken over, or there was nothing to tell.
    */
-  ikeUp(ike: IkeSa): void;
-  ikeRekeyed(old: IkeSa, fresh: IkeSa): void;
-  ikeDown(ike: IkeSa, reason: DownReason | undefined): void;
+  ikeUp(ike: AnyIkeSa): void;
+  ikeRekeyed(old: AnyIkeSa, fresh: AnyIkeSa): void;
+  ikeDown(ike: AnyIkeSa, reason: DownReason | undefined): void;
   childUp(child: ChildSa, replaces?: ChildSa): void;
   childDown(child: ChildSa, reason: DownReason | undefined): void;
   /** A negotiation failed; `child` is the name of the Child SA that it was for, when it was for one. */

@@ -4,18 +4,19 @@
 import type { ChildConfig, Config, Connection } from '../config/types.ts';
 import { fail } from '../errors.ts';
 import type { DataPlaneEvent, PacketSummary } from '../ipsec/data-plane.ts';
+import type { ChildSa } from './child-sa.ts';
 import { CookieJar } from './cookie.ts';
 import { Dispatcher } from './dispatch.ts';
 import type { ChildSaInfo, DownReason, IkeSaInfo } from './events.ts';
 import type { FailureReport } from './failure.ts';
 import type { Host } from './host.ts';
+import type { AnyIkeSa } from './ike-sa.ts';
 import { ConnectionKeeper, type Done } from './keeper.ts';
 import type { Datagram, Runtime } from './runtime.ts';
 import { SaTable } from './sa-table.ts';
 import { Shunts } from './shunts.ts';
-import type { ChildSa } from './v2/child-sa.ts';
+import { warnOfIkev1 } from './v1/warnings.ts';
 import type { IkeSa, Reply } from './v2/ike-sa.ts';
-import { RekeyIke } from './v2/rekey-ike.ts';
 import { respond } from './v2/responders.ts';
 import type { Payload } from './wire/message.ts';
 
@@ -53,7 +54,10 @@ export class IkeEndpoint implements Host {
 
   /** Installs shunts, sets traps and brings up what the configuration wants up. */
   begin(): void {
-    for (const connection of Object.values(this.config.connections)) this.#shunts.begin(connection);
+    for (const connection of Object.values(this.config.connections)) {
+      this.#shunts.begin(connection);
+      if (connection.version !== 2) warnOfIkev1(this.runtime, connection);
+    }
     for (const keeper of this.#keepers.values()) keeper.begin();
   }
 
@@ -173,23 +177,23 @@ export class IkeEndpoint implements Host {
     return this.#keeperOf(connection)?.heldPacket(child);
   }
 
-  ikeDue(ike: IkeSa): void {
-    ike.enqueue(new RekeyIke());
+  ikeDue(ike: AnyIkeSa): void {
+    ike.rekey();
   }
 
   childDue(child: ChildSa, what: 'rekey' | 'expire'): void {
     this.#keeperOf(child.ike.connection)?.childDue(child, what);
   }
 
-  ikeUp(ike: IkeSa): void {
+  ikeUp(ike: AnyIkeSa): void {
     this.#keeperOf(ike.connection)?.ikeUp(ike);
   }
 
-  ikeRekeyed(_old: IkeSa, fresh: IkeSa): void {
+  ikeRekeyed(_old: AnyIkeSa, fresh: AnyIkeSa): void {
     this.#keeperOf(fresh.connection)?.ikeRekeyed(fresh);
   }
 
-  ikeDown(ike: IkeSa, reason: DownReason | undefined): void {
+  ikeDown(ike: AnyIkeSa, reason: DownReason | undefined): void {
     this.#keeperOf(ike.connection)?.ikeDown(ike, reason);
     if (this.table.live.size === 0) this.#closing?.();
   }

@@ -6,19 +6,16 @@ import type { Result } from '../errors.ts';
 import { fail, ok } from '../errors.ts';
 import type { PacketSummary } from '../ipsec/data-plane.ts';
 import { beginIke } from './attempt.ts';
+import type { ChildSa } from './child-sa.ts';
 import type { ChildSaInfo, DownReason, IkeSaInfo } from './events.ts';
 import type { FailureReport } from './failure.ts';
 import type { Host } from './host.ts';
+import type { AnyIkeSa } from './ike-sa.ts';
 import { randomShare } from './retransmit.ts';
 import type { Timer } from './runtime.ts';
 import { Traps } from './traps.ts';
 import { expireChild } from './v2/child-rekey.ts';
-import type { ChildSa } from './v2/child-sa.ts';
 import { loses } from './v2/collision.ts';
-import { CreateChild } from './v2/create-child.ts';
-import type { IkeSa } from './v2/ike-sa.ts';
-import { DeleteChild } from './v2/informational.ts';
-import { RekeyIke } from './v2/rekey-ike.ts';
 import { type Done, failure, type OrderError, Waiters } from './waiters.ts';
 import { Notify, notifyName } from './wire/notify.ts';
 
@@ -48,7 +45,7 @@ export class ConnectionKeeper {
   readonly #rekeyingIke = new Waiters<IkeSaInfo>();
   #connecting = false;
   /** The IKE SA that is being brought up. */
-  #attempt: IkeSa | undefined;
+  #attempt: AnyIkeSa | undefined;
   #failures = 0;
   #lastFailure: FailureReport | undefined;
   #timer: Timer | undefined;
@@ -114,7 +111,7 @@ export class ConnectionKeeper {
       this.#wanted.delete(name);
       this.#tellAsked(name, error);
       if (this.#connecting || this.#making.has(name)) this.#calledOff.add(name);
-      for (const child of this.#children(name)) child.ike.enqueue(new DeleteChild(child, 'deleted'));
+      for (const child of this.#children(name)) child.ike.deleteChild(child, 'deleted');
     }
     this.#checkEnding();
   }
@@ -133,7 +130,7 @@ export class ConnectionKeeper {
     const ike = this.#usable();
     if (ike === undefined) return done(fail('not-up', `${this.connection.name} is not up`));
     if (!this.#rekeyingIke.add('', done)) return done(fail('busy', 'the rekeying was asked for too often'));
-    ike.enqueue(new RekeyIke());
+    ike.rekey();
   }
 
   // ---- what happened
@@ -160,7 +157,7 @@ export class ConnectionKeeper {
       const up = this.#childUp(child.name)?.info();
       this.#rekeyingChild.tell(child.name, up ? ok(up) : fail('failed', `${child.name} ended`));
     };
-    child.ike.enqueue(new CreateChild(child.config, { replaces: child, settled }));
+    child.ike.rekeyChild(child, settled);
   }
 
   childUp(child: ChildSa, replaces?: ChildSa): void {
@@ -172,7 +169,7 @@ export class ConnectionKeeper {
     this.#making.delete(name);
     this.#traps.forgetPacket(name);
     const calledOff = child.initiator && this.#calledOff.delete(name);
-    if (this.#isToEnd(name, child.id) || calledOff) child.ike.enqueue(new DeleteChild(child, 'deleted'));
+    if (this.#isToEnd(name, child.id) || calledOff) child.ike.deleteChild(child, 'deleted');
     this.#tellAsked(name, ok(child.info()));
     this.#rekeyingChild.tell(name, ok(child.info()));
     this.#endDuplicate(child);
@@ -203,7 +200,7 @@ export class ConnectionKeeper {
     }
   }
 
-  ikeUp(ike: IkeSa): void {
+  ikeUp(ike: AnyIkeSa): void {
     this.#attemptOver(ike);
     if (this.#isToEnd('', ike.id)) return ike.terminate('deleted');
     // Both sides may want the same children: who made the IKE SA goes first.
@@ -211,16 +208,19 @@ export class ConnectionKeeper {
     else this.#later(this.connection.retryMs);
   }
 
-  ikeRekeyed(fresh: IkeSa): void {
+  ikeRekeyed(fresh: AnyIkeSa): void {
     this.#rekeyingIke.tell('', ok(fresh.info()));
   }
 
-  ikeDown(ike: IkeSa, reason: DownReason | undefined): void {
+  ikeDown(ike: AnyIkeSa, reason: DownReason | undefined): void {
     this.#checkEnding();
     const wasAttempt = this.#attemptOver(ike);
     if (ike.successor !== undefined || ike.redundant) return;
-    // A stranger's SA that came to nothing is none of ours.
-    if (ike.establishedAtMs === 0 && !wasAttempt) return;
+    // A stranger's SA that came to nothing is none of ours; one of ours was to renew another (IKEv1).
+    if (ike.establishedAtMs === 0 && !wasAttempt) {
+      if (ike.role === 'initiator') this.#rekeyingIke.tellAll(this.#failure());
+      return;
+    }
     this.#making.clear();
     this.#calledOff.clear();
     this.#tellRekeying(fail('failed', `the IKE SA of ${this.connection.name} ended`));
@@ -236,17 +236,16 @@ export class ConnectionKeeper {
   failed(report: FailureReport): void {
     if (report.role !== 'initiator') return;
     this.#lastFailure = report;
-    const { child } = report;
+    const { child, exchange, code } = report;
     if (child === undefined || this.#usable() === undefined) {
-      if (report.exchange === 'CREATE_CHILD_SA') this.#tellRekeying(failure(report));
+      if (exchange === 'CREATE_CHILD_SA' || code === 'limit') this.#tellRekeying(failure(report));
       return;
     }
     this.#making.delete(child);
     this.#calledOff.delete(child);
     this.#rekeyingChild.tell(child, failure(report));
-    if (report.code === 'rekey-refused' && report.notify === notifyName(Notify.NO_ADDITIONAL_SAS)) {
-      return this.#beginAnew();
-    }
+    const full = notifyName(Notify.NO_ADDITIONAL_SAS);
+    if (code === 'rekey-refused' && report.notify === full) return this.#beginAnew();
     this.#attemptFailed(this.#asked.has(child) ? [child] : []);
   }
 
@@ -273,12 +272,12 @@ export class ConnectionKeeper {
         this.#making.delete(name);
         return false;
       };
-      ike.enqueue(new CreateChild(config, { packet: this.#traps.packetFor(name), needed }));
+      ike.makeChild(config, { packet: this.#traps.packetFor(name), needed });
     }
   }
 
   /** Whether `ike` is the attempt that was under way; it is none any more. */
-  #attemptOver(ike: IkeSa): boolean {
+  #attemptOver(ike: AnyIkeSa): boolean {
     if (ike !== this.#attempt) return false;
     this.#attempt = undefined;
     this.#connecting = false;
@@ -301,16 +300,15 @@ export class ConnectionKeeper {
   /** An attempt came to nothing: who asked once is told, what must be up is tried again later. */
   #attemptFailed(asked: readonly string[]): void {
     this.#failures++;
-    const report = this.#lastFailure;
-    for (const name of asked) {
-      this.#tellAsked(
-        name,
-        report === undefined ? fail('failed', 'the negotiation failed') : failure(report),
-      );
-    }
+    for (const name of asked) this.#tellAsked(name, this.#failure());
     const { retryMs } = this.connection;
     const pause = Math.min(retryMs * 2 ** (this.#failures - 1), retryMs * MOST_BACKOFF);
     this.#later(pause * (1 + randomShare(this.#host.runtime) / 10));
+  }
+
+  #failure(): ReturnType<typeof failure> {
+    const report = this.#lastFailure;
+    return report === undefined ? fail('failed', 'the negotiation failed') : failure(report);
   }
 
   /** A peer that makes Child SAs in IKE_AUTH alone can only give new keys with a new IKE SA (RFC 7296 §4). */
@@ -343,12 +341,13 @@ export class ConnectionKeeper {
 
   /** Both sides made the same child at once: as with rekeying, the exchange with the lowest nonce loses (RFC 7296 §2.8.1). */
   #endDuplicate(child: ChildSa): void {
-    if (this.connection.remoteAddress === undefined) return;
+    // IKEv1 sees to it by itself: no exchange of it says what it replaces.
+    if (this.connection.remoteAddress === undefined || child.ike.version === 1) return;
     for (const other of this.#children(child.name)) {
       if (other === child || other.state !== 'established' || child.state !== 'established') continue;
       if (other.initiator === child.initiator || !child.covers(other) || !other.covers(child)) continue;
       const loser = loses(child.nonces, other.nonces) ? child : other;
-      if (loser.initiator) loser.ike.enqueue(new DeleteChild(loser, 'replaced'));
+      if (loser.initiator) loser.ike.deleteChild(loser, 'replaced');
     }
   }
 
@@ -375,14 +374,14 @@ export class ConnectionKeeper {
   }
 
   /** The connection's IKE SAs that are not over. */
-  #ikes(): IkeSa[] {
+  #ikes(): AnyIkeSa[] {
     return [...this.#host.table.ofConnection(this.connection)].filter(
       (ike) => ike.state !== 'connecting' || ike.role === 'initiator',
     );
   }
 
   /** The newest IKE SA that takes new exchanges. */
-  #usable(): IkeSa | undefined {
+  #usable(): AnyIkeSa | undefined {
     return this.#ikes()
       .filter((ike) => ike.alive && ike.successor === undefined && !ike.redundant)
       .at(-1);

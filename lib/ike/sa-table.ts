@@ -3,27 +3,27 @@
 import { identityKey } from '../auth/identity.ts';
 import type { Connection, Identity, Limits } from '../config/types.ts';
 import { type Endpoint, formatEndpoint } from '../net/address.ts';
+import type { AnyIkeSa } from './ike-sa.ts';
 import type { Runtime } from './runtime.ts';
-import type { IkeSa } from './v2/ike-sa.ts';
 
 /** How long a dead SA answers retransmissions. */
 const LINGER_MS = 30_000;
 
-const NONE: ReadonlySet<IkeSa> = new Set();
+const NONE: ReadonlySet<AnyIkeSa> = new Set();
 
 export class SaTable {
   readonly #runtime: Runtime;
   readonly #limits: Limits;
   /** By our own SPI, which is unique among all. */
-  readonly #bySpi = new Map<bigint, IkeSa>();
+  readonly #bySpi = new Map<bigint, AnyIkeSa>();
   /** Responders by the initiator's address and SPI: an IKE_SA_INIT request names no other. */
-  readonly #byInit = new Map<string, IkeSa>();
-  readonly #halfOpen = new Set<IkeSa>();
+  readonly #byInit = new Map<string, AnyIkeSa>();
+  readonly #halfOpen = new Set<AnyIkeSa>();
   readonly #halfOpenByAddress = new Map<string, number>();
-  readonly #live = new Set<IkeSa>();
-  readonly #byConnection = new Map<Connection, Set<IkeSa>>();
+  readonly #live = new Set<AnyIkeSa>();
+  readonly #byConnection = new Map<Connection, Set<AnyIkeSa>>();
   /** Authenticated ones, by connection and the peer's identity. */
-  readonly #byPeer = new Map<string, Set<IkeSa>>();
+  readonly #byPeer = new Map<string, Set<AnyIkeSa>>();
 
   constructor(runtime: Runtime, limits: Limits) {
     this.#runtime = runtime;
@@ -31,17 +31,17 @@ export class SaTable {
   }
 
   /** All that are not over. */
-  get live(): ReadonlySet<IkeSa> {
+  get live(): ReadonlySet<AnyIkeSa> {
     return this.#live;
   }
 
   /** Those of a connection that are not over, oldest first. */
-  ofConnection(connection: Connection): ReadonlySet<IkeSa> {
+  ofConnection(connection: Connection): ReadonlySet<AnyIkeSa> {
     return this.#byConnection.get(connection) ?? NONE;
   }
 
   /** Those of a connection, not over, whose peer has proved this identity. */
-  ofPeer(connection: Connection, identity: Identity): ReadonlySet<IkeSa> {
+  ofPeer(connection: Connection, identity: Identity): ReadonlySet<AnyIkeSa> {
     return this.#byPeer.get(peerKey(connection, identity)) ?? NONE;
   }
 
@@ -67,7 +67,7 @@ export class SaTable {
   }
 
   /** Takes an SA in under `spi`, our own. A responder's is half open until it is authenticated. */
-  add(ike: IkeSa, spi: bigint, init?: { readonly remote: Endpoint; readonly spiI: bigint }): void {
+  add(ike: AnyIkeSa, spi: bigint, init?: { readonly remote: Endpoint; readonly spiI: bigint }): void {
     this.#bySpi.set(spi, ike);
     this.#live.add(ike);
     put(this.#byConnection, ike.connection, ike);
@@ -91,34 +91,37 @@ export class SaTable {
     });
   }
 
-  readonly #closers = new Map<IkeSa, { readonly closeHalfOpen: () => void; readonly forget: () => void }>();
+  readonly #closers = new Map<
+    AnyIkeSa,
+    { readonly closeHalfOpen: () => void; readonly forget: () => void }
+  >();
 
   /** The peer's identity has decided which connection it is. */
-  reassign(ike: IkeSa, connection: Connection): void {
+  reassign(ike: AnyIkeSa, connection: Connection): void {
     remove(this.#byConnection, ike.connection, ike);
     put(this.#byConnection, connection, ike);
   }
 
   /** It is not half open any more, and its peer is known. */
-  authenticated(ike: IkeSa): void {
+  authenticated(ike: AnyIkeSa): void {
     this.#closeHalfOpen(ike);
     if (ike.remoteId !== undefined) put(this.#byPeer, peerKey(ike.connection, ike.remoteId), ike);
   }
 
-  #closeHalfOpen(ike: IkeSa): void {
+  #closeHalfOpen(ike: AnyIkeSa): void {
     if (this.#halfOpen.delete(ike)) this.#closers.get(ike)?.closeHalfOpen();
   }
 
-  findBySpi(spi: bigint): IkeSa | undefined {
+  findBySpi(spi: bigint): AnyIkeSa | undefined {
     return this.#bySpi.get(spi);
   }
 
-  findByInit(remote: Endpoint, spiI: bigint): IkeSa | undefined {
+  findByInit(remote: Endpoint, spiI: bigint): AnyIkeSa | undefined {
     return this.#byInit.get(initKey(remote, spiI));
   }
 
   /** It is over: it lingers, then its keys are wiped. */
-  retire(ike: IkeSa): void {
+  retire(ike: AnyIkeSa): void {
     if (!this.#live.delete(ike)) return;
     remove(this.#byConnection, ike.connection, ike);
     if (ike.remoteId !== undefined) remove(this.#byPeer, peerKey(ike.connection, ike.remoteId), ike);
@@ -137,7 +140,7 @@ export class SaTable {
     this.#lingering.set(ike, () => timer.cancel());
   }
 
-  readonly #lingering = new Map<IkeSa, () => void>();
+  readonly #lingering = new Map<AnyIkeSa, () => void>();
 
   /** The gateway ends: nothing lingers. */
   clear(): void {
@@ -148,7 +151,7 @@ export class SaTable {
     this.#lingering.clear();
   }
 
-  #forget(ike: IkeSa): void {
+  #forget(ike: AnyIkeSa): void {
     const own = ike.role === 'initiator' ? ike.spiI : ike.spiR;
     if (this.#bySpi.get(own) === ike) this.#bySpi.delete(own);
     this.#closers.get(ike)?.forget();
@@ -165,13 +168,13 @@ function peerKey(connection: Connection, identity: Identity): string {
   return `${connection.name} ${identityKey(identity)}`;
 }
 
-function put<K>(index: Map<K, Set<IkeSa>>, key: K, ike: IkeSa): void {
+function put<K>(index: Map<K, Set<AnyIkeSa>>, key: K, ike: AnyIkeSa): void {
   const known = index.get(key);
   if (known === undefined) index.set(key, new Set([ike]));
   else known.add(ike);
 }
 
-function remove<K>(index: Map<K, Set<IkeSa>>, key: K, ike: IkeSa): void {
+function remove<K>(index: Map<K, Set<AnyIkeSa>>, key: K, ike: AnyIkeSa): void {
   const known = index.get(key);
   if (known?.delete(ike) && known.size === 0) index.delete(key);
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Nonces } from '../../lib/ike/v2/child-sa.ts';
+import type { Nonces } from '../../lib/ike/child-sa.ts';
 import { loses } from '../../lib/ike/v2/collision.ts';
 import { Random } from '../fuzz/mutate.ts';
 

@@ -91,7 +91,8 @@ export function keyOptions(keys: readonly KeyLogEntry[]): string[] {
   const options = checks.flatMap((name) => ['-o', `${name}:TRUE`]);
   // AH hides nothing, and tshark takes no keys for it.
   for (const entry of keys)
-    if (entry.kind !== 'ah') options.push('-o', entry.kind === 'ike' ? ikeRow(entry) : espRow(entry));
+    if (entry.kind === 'ikev1') options.push('-o', ikev1Row(entry));
+    else if (entry.kind !== 'ah') options.push('-o', entry.kind === 'ike' ? ikeRow(entry) : espRow(entry));
   return options;
 }
 
@@ -107,6 +108,10 @@ const ESP_INTEGRITY: Readonly<Record<string, string>> = {
   sha384: 'HMAC-SHA-384-192 [RFC4868]',
   sha512: 'HMAC-SHA-512-256 [RFC4868]',
 };
+
+function ikev1Row(entry: Extract<KeyLogEntry, { kind: 'ikev1' }>): string {
+  return `uat:ikev1_decryption_table:${entry.initiatorSpi},${toHex(entry.encryptionKey)}`;
+}
 
 function ikeRow(entry: Extract<KeyLogEntry, { kind: 'ike' }>): string {
   const gcm = /^aes(\d+)gcm16$/.exec(entry.encryption);

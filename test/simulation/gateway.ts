@@ -7,11 +7,11 @@ import { concat } from '../../lib/bytes.ts';
 import type { Config } from '../../lib/config/types.ts';
 import type { KeyExchangeJob, KeyExchangeOutcome } from '../../lib/crypto/provider.ts';
 import { fail, ok } from '../../lib/errors.ts';
+import type { ChildSa } from '../../lib/ike/child-sa.ts';
 import type { IkeEvent } from '../../lib/ike/events.ts';
 import { IkeEndpoint } from '../../lib/ike/ike-endpoint.ts';
 import type { Datagram, Log, Runtime, Timer } from '../../lib/ike/runtime.ts';
-import type { ChildSa } from '../../lib/ike/v2/child-sa.ts';
-import type { IkeSa } from '../../lib/ike/v2/ike-sa.ts';
+import { IkeSa } from '../../lib/ike/v2/ike-sa.ts';
 import { Random } from '../fuzz/mutate.ts';
 import { nodeCrypto, nodeKeyExchange } from '../lib/node-crypto.ts';
 import type { VirtualClock } from './clock.ts';
@@ -95,8 +95,9 @@ export class Gateway {
     if (this.up) this.endpoint.receive(datagram);
   }
 
+  /** Those of IKEv2. */
   get ikeSas(): IkeSa[] {
-    return [...this.endpoint.table.live];
+    return [...this.endpoint.table.live].filter((ike) => ike instanceof IkeSa);
   }
 
   get children(): ChildSa[] {

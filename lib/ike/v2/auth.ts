@@ -9,7 +9,11 @@
 import { identityFrom, identityFromAddress, matchIdentity } from '../../auth/identity.ts';
 import { certifies } from '../../auth/peer.ts';
 import type { ChildConfig, Connection, Identity } from '../../config/types.ts';
+import { ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
+import type { AnyIkeSa } from '../ike-sa.ts';
+import { endLater, startIkeTimers } from '../lifetimes.ts';
+import { reportFailure } from '../report.ts';
 import { ExchangeType, findNotify, findPayload, type Payload } from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
 import {
@@ -29,14 +33,11 @@ import {
   protocolId,
   readAnswer,
 } from './child-negotiation.ts';
-import { ChildSa } from './child-sa.ts';
 import { areSimultaneous, loses } from './collision.ts';
 import type { IkeSa, Reply } from './ike-sa.ts';
 import { DeleteUninstalled, TellFailure } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';
-import { endLater, startIkeTimers } from './lifetimes.ts';
 import { findError, makeNotify } from './notifies.ts';
-import { reportFailure } from './report.ts';
 import type { Exchange } from './requests.ts';
 
 /** Deletes of Child SAs that we do not know which are remembered while the first one is installed. */
@@ -339,13 +340,13 @@ function replaceOthers(ike: IkeSa, initialContact: boolean): void {
 }
 
 /** The peer ends it, for it has lost; or we do when nothing is heard of that. */
-function leaveToPeer(ike: IkeSa): void {
+function leaveToPeer(ike: AnyIkeSa): void {
   ike.closeReason = 'replaced';
   endLater(ike);
 }
 
 /** Other IKE SAs between the same identities. */
-function siblings(ike: IkeSa): IkeSa[] {
+function siblings(ike: IkeSa): AnyIkeSa[] {
   const { connection, remoteId } = ike;
   const { table } = ike.host;
   const known = remoteId === undefined ? [] : [...table.ofPeer(connection, remoteId)];

@@ -6,6 +6,7 @@ import { readUint32, uint32 } from '../../bytes.ts';
 import type { ChildConfig, ProposalConfig } from '../../config/types.ts';
 import type { PacketSummary } from '../../ipsec/data-plane.ts';
 import { formatSelector, type TrafficSelector } from '../../ipsec/selector.ts';
+import type { ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
 import { childSelectors, isNarrowed, narrow, packetSelectors, readdress } from '../narrowing.ts';
 import {
@@ -18,7 +19,6 @@ import {
 } from '../proposal.ts';
 import { findNotify, findPayload, type Payload, Protocol } from '../wire/message.ts';
 import { Notify } from '../wire/notify.ts';
-import type { ChildSa } from './child-sa.ts';
 import type { IkeSa } from './ike-sa.ts';
 import type { ChildSuite } from './keys.ts';
 import { makeNotify } from './notifies.ts';

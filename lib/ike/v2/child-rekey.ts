@@ -1,8 +1,7 @@
 // Rekeying a Child SA from both sides at once (RFC 7296 §2.8.1): which of the two new SAs stays, and who deletes the old one.
 
-import type { ChildSa, Nonces } from './child-sa.ts';
+import type { ChildSa, Nonces } from '../child-sa.ts';
 import { loses } from './collision.ts';
-import { DeleteChild } from './informational.ts';
 
 /**
  * Our rekeying of `old` has been answered. `ours`: the new SA stays and we delete the old one. `theirs`: the peer's own
@@ -31,12 +30,12 @@ export function resumeAfterRekeying(old: ChildSa): void {
 /** Ours has taken over: the old one is deleted. */
 export function deleteReplaced(old: ChildSa): void {
   if (old.removed) return;
-  old.ike.enqueue(new DeleteChild(old, undefined));
+  old.ike.deleteChild(old, undefined);
 }
 
 /** It has come to the end of its time or its volume: the peer is told, and a successor that waits for its delete sends at once. */
 export function expireChild(child: ChildSa): void {
   if (child.removed || child.state === 'deleting') return;
   child.replacedByPeer?.activate();
-  child.ike.enqueue(new DeleteChild(child, 'expired'));
+  child.ike.deleteChild(child, 'expired');
 }

@@ -1,8 +1,8 @@
 // Both sides do the same thing at once: which of the two results stays (RFC 7296 §2.8.1, §2.8.2).
 
 import { compareBytes } from '../../bytes.ts';
-import type { Nonces } from './child-sa.ts';
-import type { IkeSa } from './ike-sa.ts';
+import type { Nonces } from '../child-sa.ts';
+import type { AnyIkeSa } from '../ike-sa.ts';
 
 /** Whether the exchange with nonces `a` loses against the one with `b`: the lowest of the four nonces is in it. */
 export function loses(a: Nonces, b: Nonces): boolean {
@@ -14,7 +14,7 @@ function lower([ni, nr]: Nonces): Uint8Array {
 }
 
 /** Whether the peer's own IKE SA for the same connection came up while we were still initiating ours. */
-export function peerCameUpMeanwhile(ike: IkeSa): boolean {
+export function peerCameUpMeanwhile(ike: AnyIkeSa): boolean {
   return [...ike.host.table.ofConnection(ike.connection)].some(
     (other) =>
       other !== ike &&
@@ -28,7 +28,7 @@ export function peerCameUpMeanwhile(ike: IkeSa): boolean {
  * Two IKE SAs to one peer, one initiated by each side, neither of which knew of the other: the responder's (`theirs`) began
  * here before ours was up. Had the peer known ours by then, it would have given its own up (see {@link peerCameUpMeanwhile}).
  */
-export function areSimultaneous(ours: IkeSa, theirs: IkeSa): boolean {
+export function areSimultaneous(ours: AnyIkeSa, theirs: AnyIkeSa): boolean {
   return (
     ours.role === 'initiator' &&
     theirs.role === 'responder' &&

@@ -9,7 +9,9 @@ import { uint32, wipe } from '../../bytes.ts';
 import type { ChildConfig } from '../../config/types.ts';
 import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
 import type { PacketSummary } from '../../ipsec/data-plane.ts';
+import { ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
+import { reportFailure } from '../report.ts';
 import { randomShare } from '../retransmit.ts';
 import { ExchangeType, findPayload, type NotifyPayload, type Payload } from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
@@ -23,12 +25,10 @@ import {
   readAnswer,
 } from './child-negotiation.ts';
 import { deleteReplaced, resumeAfterRekeying, settleChildRekeying } from './child-rekey.ts';
-import { ChildSa } from './child-sa.ts';
 import type { IkeSa } from './ike-sa.ts';
 import { DeleteUninstalled } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';
 import { findError, isNonce, saNotify } from './notifies.ts';
-import { reportFailure } from './report.ts';
 import type { Exchange } from './requests.ts';
 
 const NONCE_BYTES = 32;

@@ -9,6 +9,7 @@ export function describeIkeSa(ike: IkeSa): IkeSaInfo {
   const { suite } = ike;
   return {
     id: ike.id,
+    version: 2,
     connection: ike.connection.name,
     role: ike.role,
     state: ike.state === 'dead' ? 'deleting' : ike.state,

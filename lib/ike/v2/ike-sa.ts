@@ -4,24 +4,26 @@
 // Received: endpoint -> receive() -> open -> request: responders.ts -> reply() | response: the exchange in flight.
 // Sent: enqueue(exchange) -> exchange.start() -> request() -> Retransmitter -> exchange.answer() -> the next in the queue.
 
-import type { Connection, Identity } from '../../config/types.ts';
-import { type Endpoint, sameEndpoint } from '../../net/address.ts';
+import type { ChildConfig, Connection } from '../../config/types.ts';
+import type { ChildSa } from '../child-sa.ts';
+import { emitDown } from '../emit-down.ts';
 import { emitTrace } from '../emit-trace.ts';
 import type { DownReason, IkeSaInfo } from '../events.ts';
 import type { Host } from '../host.ts';
-import type { NatDetection } from '../nat.ts';
+import { AnyIkeSa, type MakeChildOptions } from '../ike-sa.ts';
+import { reportFailure } from '../report.ts';
 import type { Datagram, Timer } from '../runtime.ts';
 import { unsupportedCritical } from '../wire/codec.ts';
 import { ExchangeType, type Header, type Message, type Payload } from '../wire/message.ts';
 import { Notify } from '../wire/notify.ts';
 import { exchangeName } from '../wire/trace.ts';
-import type { ChildSa, Nonces } from './child-sa.ts';
+import { CreateChild } from './create-child.ts';
 import { describeIkeSa } from './ike-info.ts';
-import { DeleteIke } from './informational.ts';
+import { DeleteChild, DeleteIke, LivenessCheck } from './informational.ts';
 import { type IkeKeys, type IkeSuite, wipeIkeKeys } from './keys.ts';
 import { makeNotify } from './notifies.ts';
 import { open, seal } from './protect.ts';
-import { reportFailure } from './report.ts';
+import { RekeyIke } from './rekey-ike.ts';
 import { type Exchange, Requests } from './requests.ts';
 
 export type Reply = (payloads: readonly Payload[]) => void;
@@ -32,44 +34,16 @@ export interface InitState {
   peerMessage: Uint8Array;
 }
 
-export class IkeSa {
-  readonly id: number;
-  readonly host: Host;
-  /** Of the SA itself: who sent the first message of the exchange that made it. */
-  readonly role: 'initiator' | 'responder';
-  readonly createdAtMs: number;
-  #connection: Connection;
-  /** Connections that a responder still holds possible. */
-  candidates: readonly Connection[] = [];
-  local: Endpoint;
-  remote: Endpoint;
-  natt: boolean;
-  nat: NatDetection = { supported: false, local: false, remote: false };
-  /** We made the peer believe in a NAT in front of us, so that ESP goes inside UDP. */
-  pretendsNat = false;
-  spiI = 0n;
-  spiR = 0n;
+export class IkeSa extends AnyIkeSa {
+  readonly version = 2;
   suite: IkeSuite | undefined;
   keys: IkeKeys | undefined;
-  nonces: Nonces | undefined;
   init: InitState | undefined;
-  state: IkeSaInfo['state'] | 'dead' = 'connecting';
-  establishedAtMs = 0;
-  lastHeardMs: number;
-  localId: Identity | undefined;
-  remoteId: Identity | undefined;
-  readonly children = new Set<ChildSa>();
-  /** Why it ends, once it is to end. */
-  closeReason: DownReason | undefined;
-  /** Lost a collision: its end is no event. */
-  redundant = false;
   /** The peer's rekeying of this SA, answered while ours is under way (RFC 7296 §2.8.2). */
   replacedByPeer: IkeSa | undefined;
   /** The SA that this one, made by the peer's rekeying, will replace unless our own rekeying wins. */
   predecessor: IkeSa | undefined;
-  /** What took over its children and all that is still to do. */
-  successor: IkeSa | undefined;
-  timers: Timer[] = [];
+  declare successor: IkeSa | undefined;
   readonly #requests: Requests;
   readonly #retries = new Map<Exchange, { readonly timer: Timer; readonly dueAtMs: number }>();
   #expectedRequest = 0;
@@ -78,40 +52,13 @@ export class IkeSa {
   #ivCounter = 0n;
 
   constructor(host: Host, role: IkeSa['role'], connection: Connection, path: Omit<Datagram, 'data'>) {
-    this.id = host.nextId();
-    this.host = host;
-    this.role = role;
-    this.#connection = connection;
-    this.local = path.local;
-    this.remote = path.remote;
-    this.natt = path.natt;
-    this.createdAtMs = host.runtime.nowMs();
-    this.lastHeardMs = this.createdAtMs;
+    super(host, role, connection, path);
     this.#requests = new Requests(this, {
       seal: (exchange, messageId, payloads) => this.#seal(exchange, messageId, false, payloads),
       send: (exchange, messageId, message, payloads, again) =>
         this.#send(this.path, message, this.header(exchange, messageId, false), again, payloads),
       unanswered: (exchange, messageId) => this.#unanswered(exchange, messageId),
     });
-  }
-
-  get connection(): Connection {
-    return this.#connection;
-  }
-
-  /** The peer's identity has decided which connection this is. */
-  assign(connection: Connection): void {
-    this.host.table.reassign(this, connection);
-    this.#connection = connection;
-  }
-
-  /** ESP of this SA's children goes inside UDP. */
-  get encap(): boolean {
-    return this.nat.local || this.nat.remote || this.pretendsNat;
-  }
-
-  get alive(): boolean {
-    return this.state === 'established' || this.state === 'rekeying';
   }
 
   /** The exchange that waits for its answer. */
@@ -133,6 +80,29 @@ export class IkeSa {
   /** Ends the exchange in flight without waiting for an answer: another event made it pointless. */
   forget(exchange: Exchange): void {
     this.#requests.forget(exchange);
+  }
+
+  // ---- orders (AnyIkeSa)
+
+  makeChild(config: ChildConfig, options: MakeChildOptions): void {
+    this.enqueue(new CreateChild(config, options));
+  }
+
+  rekeyChild(child: ChildSa, settled?: () => void): void {
+    const replaces = { replaces: child, ...(settled === undefined ? {} : { settled }) };
+    this.enqueue(new CreateChild(child.config, replaces));
+  }
+
+  deleteChild(child: ChildSa, reason: DownReason | undefined): void {
+    this.enqueue(new DeleteChild(child, reason));
+  }
+
+  rekey(): void {
+    this.enqueue(new RekeyIke());
+  }
+
+  checkLiveness(): void {
+    if (this.inFlight === undefined) this.enqueue(new LivenessCheck());
   }
 
   /** Sends the IKE_SA_INIT of the exchange in flight; another one with new content takes its place (RFC 7296 §1.2, §2.6). */
@@ -158,7 +128,6 @@ export class IkeSa {
     this.die('dead-peer');
   }
 
-  /** Tells the peer that the SA ends and then ends it. `reason` is undefined for one that another has replaced. */
   terminate(reason: DownReason | undefined): void {
     if (this.state === 'dead' || this.state === 'deleting') return;
     this.closeReason = reason;
@@ -254,16 +223,6 @@ export class IkeSa {
     if (this.#cached?.messageId === 0) this.#repeatResponse(datagram);
   }
 
-  /** A host that is not behind a NAT follows its peer's last authentic address (RFC 7296 §2.23). */
-  followPeer({ local, remote, natt }: Omit<Datagram, 'data'>): void {
-    if (this.nat.local && !this.nat.remote) return;
-    if (sameEndpoint(remote, this.remote) && sameEndpoint(local, this.local)) return;
-    this.remote = remote;
-    this.local = local;
-    this.natt = natt;
-    for (const child of this.children) child.movePath();
-  }
-
   #seal(exchange: number, messageId: number, response: boolean, payloads: readonly Payload[]): Uint8Array {
     const { keys, suite } = this;
     if (keys === undefined || suite === undefined) throw new Error('sealed before there are keys');
@@ -283,10 +242,6 @@ export class IkeSa {
       flags: { initiator: this.role === 'initiator', response, version: false },
       messageId,
     };
-  }
-
-  get path(): Omit<Datagram, 'data'> {
-    return { local: this.local, remote: this.remote, natt: this.natt };
   }
 
   #send(
@@ -368,13 +323,9 @@ export class IkeSa {
     // What the peer's rekeying made and nobody has taken over goes with what it was to replace.
     if (this.replacedByPeer?.predecessor === this) this.replacedByPeer.die(undefined);
     this.host.table.retire(this);
-    const silent = this.redundant || this.successor !== undefined;
-    if (wasUp && !silent && reason !== undefined)
-      this.host.runtime.emit({ type: 'ike-down', ike: info, reason });
-    this.host.ikeDown(this, reason);
+    emitDown(this, info, wasUp, reason);
   }
 
-  /** Overwrites the keys; the table calls it when the SA is forgotten for good. */
   wipe(): void {
     if (this.keys !== undefined) wipeIkeKeys(this.keys);
     this.keys = undefined;

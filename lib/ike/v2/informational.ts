@@ -4,15 +4,15 @@
 //                            <-    SK { D of the other direction | nothing }
 
 import { readUint32, uint32 } from '../../bytes.ts';
+import type { ChildSa } from '../child-sa.ts';
 import type { DownReason } from '../events.ts';
+import { reportFailure } from '../report.ts';
 import { ExchangeType, findNotify, type Payload, Protocol } from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
 import { adviceAfterRefusal } from './authenticate.ts';
 import { protocolId } from './child-negotiation.ts';
-import type { ChildSa } from './child-sa.ts';
 import type { IkeSa, Reply } from './ike-sa.ts';
 import { makeNotify } from './notifies.ts';
-import { reportFailure } from './report.ts';
 import type { Exchange } from './requests.ts';
 
 /** Ends the IKE SA with all that is under it (§1.4.1). */

@@ -1,7 +1,7 @@
 // The keys of IKE SAs and Child SAs for tshark, when the gateway has a key log.
 
 import { toHex, uint32, uint64 } from '../../bytes.ts';
-import type { ChildSa } from './child-sa.ts';
+import type { ChildSa } from '../child-sa.ts';
 import type { IkeSa } from './ike-sa.ts';
 import type { ChildKeys } from './keys.ts';
 

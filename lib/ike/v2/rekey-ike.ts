@@ -10,7 +10,9 @@
 
 import { readUint64, uint64, wipe } from '../../bytes.ts';
 import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
+import type { Nonces } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
+import { endLater, startIkeTimers } from '../lifetimes.ts';
 import {
   acceptAnswer,
   answerProposal,
@@ -18,19 +20,17 @@ import {
   offerProposals,
   selectProposal,
 } from '../proposal.ts';
+import { reportFailure } from '../report.ts';
 import { randomShare } from '../retransmit.ts';
 import { ExchangeType, findPayload, type NotifyPayload, type Payload, Protocol } from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
-import type { Nonces } from './child-sa.ts';
 import { loses } from './collision.ts';
 import { CreateChild } from './create-child.ts';
 import { IkeSa, type Reply } from './ike-sa.ts';
 import { DeleteChild, DeleteUninstalled, endsIke, takeOver } from './informational.ts';
 import { logIkeKeys } from './key-log.ts';
 import { deriveRekeyedIkeKeys, type IkeSuite } from './keys.ts';
-import { endLater, startIkeTimers } from './lifetimes.ts';
 import { findError, invalidKe, isNonce, makeNotify } from './notifies.ts';
-import { reportFailure } from './report.ts';
 import type { Exchange } from './requests.ts';
 
 const NONCE_BYTES = 32;

@@ -2,17 +2,17 @@
 // exchange of our own is under way (§2.25). The initiator's half is in create-child.ts, IKE SAs are in rekey-ike.ts.
 
 import { readUint32, wipe } from '../../bytes.ts';
+import { ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
+import { reportFailure } from '../report.ts';
 import { findNotify, findPayload, type Payload, Protocol } from '../wire/message.ts';
 import { Notify, notifyName } from '../wire/notify.ts';
 import { answerPayloads, type ChildChoice, chooseChild } from './child-negotiation.ts';
-import { ChildSa } from './child-sa.ts';
 import type { IkeSa, Reply } from './ike-sa.ts';
 import { childOf } from './informational.ts';
 import { deriveChildKeys } from './keys.ts';
 import { invalidKe, isNonce, makeNotify, saNotify } from './notifies.ts';
 import { RekeyIke, respondRekeyIke } from './rekey-ike.ts';
-import { reportFailure } from './report.ts';
 
 /** Answers any CREATE_CHILD_SA request. */
 export function respondCreateChild(ike: IkeSa, payloads: readonly Payload[], reply: Reply): void {

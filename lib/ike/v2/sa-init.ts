@@ -14,6 +14,7 @@ import { emitTrace } from '../emit-trace.ts';
 import type { FailureReport } from '../failure.ts';
 import type { Host } from '../host.ts';
 import { detectNat, natNotifies } from '../nat.ts';
+import { connectionsBetween } from '../peers.ts';
 import {
   acceptAnswer,
   answerProposal,
@@ -22,6 +23,7 @@ import {
   offersKe,
   selectProposal,
 } from '../proposal.ts';
+import { reportFailure } from '../report.ts';
 import type { Datagram } from '../runtime.ts';
 import { encodeMessage } from '../wire/codec.ts';
 import {
@@ -41,7 +43,6 @@ import { IkeSa } from './ike-sa.ts';
 import { logIkeKeys } from './key-log.ts';
 import { deriveIkeKeys, type IkeSuite } from './keys.ts';
 import { findError, invalidKe, isNonce, makeNotify } from './notifies.ts';
-import { reportFailure } from './report.ts';
 import type { Exchange } from './requests.ts';
 
 const NONCE_BYTES = 32;
@@ -159,7 +160,7 @@ export class SaInit implements Exchange {
       establishKeys(ike, suite, outcome.value.secret, this.#ni, nonce.data);
       ike.init = { ownMessage: ike.init?.ownMessage ?? datagram.data, peerMessage: datagram.data };
       if (peerCameUpMeanwhile(ike)) return ike.die(undefined);
-      if (ike.encap) float(ike);
+      if (ike.encap) ike.float();
       ike.enqueue(new Auth(this.#childNames()));
       ike.forget(this);
     });
@@ -208,7 +209,7 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
   const { header, payloads } = message;
   const known = table.findByInit(datagram.remote, header.initiatorSpi);
   if (known !== undefined) {
-    if (sameRequest(known, datagram.data)) known.repeatInit(datagram);
+    if (known instanceof IkeSa && sameRequest(known, datagram.data)) known.repeatInit(datagram);
     else host.count('init-spi-in-use');
     return;
   }
@@ -241,7 +242,7 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
     host.failed({ code, message: text, remote, exchange: 'IKE_SA_INIT', role, notify, ...more });
     answer(makeNotify(Notify.NO_PROPOSAL_CHOSEN));
   };
-  const reachable = connectionsBetween(host, datagram);
+  const reachable = connectionsBetween(host, datagram, 2);
   if (reachable.length === 0) {
     const between = `${datagram.local.address} and ${datagram.remote.address}`;
     return refuse('no-connection', `no connection is configured between ${between}`);
@@ -324,19 +325,6 @@ export function respondInit(host: Host, datagram: Datagram, message: Message): v
   });
 }
 
-/** Connections that a peer at this address may mean, those with its very address first. */
-function connectionsBetween(host: Host, { local, remote }: Datagram): Connection[] {
-  return Object.values(host.config.connections)
-    .filter(
-      (connection) =>
-        // One that has nothing but shunts has no key and nothing to negotiate.
-        (Object.keys(connection.shunts).length === 0 || Object.keys(connection.children).length > 0) &&
-        (connection.localAddress === undefined || connection.localAddress === local.address) &&
-        (connection.remoteAddress === undefined || connection.remoteAddress === remote.address),
-    )
-    .sort((a, b) => Number(a.remoteAddress === undefined) - Number(b.remoteAddress === undefined));
-}
-
 function establishKeys(
   ike: IkeSa,
   suite: IkeSuite,
@@ -354,13 +342,6 @@ function establishKeys(
   });
   wipe(secret);
   logIkeKeys(ike);
-}
-
-/** From now on on the NAT-T ports (RFC 7296 §2.23). */
-function float(ike: IkeSa): void {
-  ike.natt = true;
-  ike.local = { address: ike.local.address, port: ike.host.ports.natt };
-  ike.remote = { address: ike.remote.address, port: ike.connection.remoteNattPort };
 }
 
 /** The NAT detection notifies of a message that goes along `path`; with `pretend` its source hash is random. */

@@ -1,23 +1,28 @@
 // What an IKE SA does by time: rekeying with jitter, its hard end, liveness checks (RFC 7296 §2.4) and keepalives for a
 // NAT in front of us (RFC 3948 §4).
 
-import { patienceMs, randomShare } from '../retransmit.ts';
-import type { IkeSa } from './ike-sa.ts';
-import { LivenessCheck } from './informational.ts';
+import type { AnyIkeSa } from './ike-sa.ts';
+import { patienceMs, randomShare } from './retransmit.ts';
 
 const KEEPALIVE = Uint8Array.of(0xff);
 /** Added to the peer's patience, whose settings may not be ours. */
 const GRACE_MS = 10_000;
 
-/** Starts the timers of an IKE SA that has just come up. They end with it. */
-export function startIkeTimers(ike: IkeSa): void {
+/** Where the peer's lifetime is the shorter one, this share of it is over when a new SA is to be there. */
+const SOFT_SHARE = 0.9;
+
+/** Starts the timers of an IKE SA that has just come up. They end with it. `mostMs`: a hard end that was negotiated (IKEv1). */
+export function startIkeTimers(ike: AnyIkeSa, mostMs = Number.POSITIVE_INFINITY): void {
   const { runtime } = ike.host;
   const { rekeyTimeMs, rekeyJitterMs, overTimeMs } = ike.connection;
-  if (rekeyTimeMs > 0) {
-    const wait = Math.max(0, rekeyTimeMs - rekeyJitterMs * randomShare(runtime));
+  const configured = rekeyTimeMs > 0 ? rekeyTimeMs + overTimeMs : Number.POSITIVE_INFINITY;
+  const endMs = Math.min(configured, mostMs);
+  if (endMs < Number.POSITIVE_INFINITY) {
+    const soft = endMs === configured ? rekeyTimeMs : Math.min(rekeyTimeMs || endMs, endMs * SOFT_SHARE);
+    const wait = Math.max(0, soft - Math.min(rekeyJitterMs, soft) * randomShare(runtime));
     ike.timers.push(
       runtime.setTimer(wait, () => ike.host.ikeDue(ike)),
-      runtime.setTimer(rekeyTimeMs + overTimeMs, () => ike.terminate('expired')),
+      runtime.setTimer(endMs, () => ike.terminate('expired')),
     );
   }
   if (ike.connection.dpdDelayMs > 0) watch(ike, ike.connection.dpdDelayMs);
@@ -28,16 +33,13 @@ export function startIkeTimers(ike: IkeSa): void {
  * The peer is to delete this SA, which it or we have replaced; should its delete not have come by the time when it has given
  * up sending it, we do. There is nothing else to do on it until then.
  */
-export function endLater(ike: IkeSa): void {
-  const { runtime, config } = ike.host;
+export function endLater(ike: AnyIkeSa, delayMs = patienceMs(ike.host.config.retransmit) + GRACE_MS): void {
   for (const timer of ike.timers) timer.cancel();
-  ike.timers = [
-    runtime.setTimer(patienceMs(config.retransmit) + GRACE_MS, () => ike.terminate(ike.closeReason)),
-  ];
+  ike.timers = [ike.host.runtime.setTimer(delayMs, () => ike.terminate(ike.closeReason))];
 }
 
 /** Repeats `act` until the SA is over; `act` says how long until the next time. */
-function repeat(ike: IkeSa, firstMs: number, act: () => number): void {
+function repeat(ike: AnyIkeSa, firstMs: number, act: () => number): void {
   const slot = ike.timers.length;
   const arm = (delayMs: number): void => {
     ike.timers[slot] = ike.host.runtime.setTimer(delayMs, () => {
@@ -48,7 +50,7 @@ function repeat(ike: IkeSa, firstMs: number, act: () => number): void {
   arm(firstMs);
 }
 
-function watch(ike: IkeSa, delayMs: number): void {
+function watch(ike: AnyIkeSa, delayMs: number): void {
   repeat(ike, delayMs, () => {
     const { runtime } = ike.host;
     let heard = ike.lastHeardMs;
@@ -57,12 +59,12 @@ function watch(ike: IkeSa, delayMs: number): void {
     const idle = runtime.nowMs() - heard;
     // A whole millisecond at least: a rest below the clock's own steps would come back at the same instant for ever.
     if (idle < delayMs) return Math.ceil(delayMs - idle);
-    if (ike.alive && ike.inFlight === undefined) ike.enqueue(new LivenessCheck());
+    if (ike.alive) ike.checkLiveness();
     return delayMs;
   });
 }
 
-function keepMapping(ike: IkeSa): void {
+function keepMapping(ike: AnyIkeSa): void {
   const { runtime, config } = ike.host;
   repeat(ike, config.natKeepaliveMs, () => {
     runtime.send({ ...ike.path, data: KEEPALIVE });

@@ -1,27 +1,22 @@
 // A Child SA: its pair of SAs and its policy in the data plane, its life from installation to removal, and its timers.
 // Which exchange makes, replaces or deletes it is written in the files of the exchanges.
 
-import { toHex, uint32, wipe } from '../../bytes.ts';
-import type { ChildConfig, VolumeLimits } from '../../config/types.ts';
-import type { ErrorInfo, Result } from '../../errors.ts';
-import { fail, ok } from '../../errors.ts';
-import type { SaLimits, SaParameters } from '../../ipsec/data-plane.ts';
-import {
-  containsSelector,
-  formatSelector,
-  sameSelector,
-  type TrafficSelector,
-} from '../../ipsec/selector.ts';
-import type { ChildSaInfo, DownReason } from '../events.ts';
-import type { Host } from '../host.ts';
-import { readdress } from '../narrowing.ts';
-import { policyPriority } from '../priority.ts';
-import { formatSuite } from '../proposal.ts';
-import { randomShare } from '../retransmit.ts';
-import type { Timer } from '../runtime.ts';
-import type { IkeSa } from './ike-sa.ts';
-import { logChildKeys } from './key-log.ts';
-import type { ChildKeys, ChildSuite } from './keys.ts';
+import { toHex, uint32, wipe } from '../bytes.ts';
+import type { ChildConfig, VolumeLimits } from '../config/types.ts';
+import type { ErrorInfo, Result } from '../errors.ts';
+import { fail, ok } from '../errors.ts';
+import type { SaLimits, SaParameters } from '../ipsec/data-plane.ts';
+import { containsSelector, formatSelector, sameSelector, type TrafficSelector } from '../ipsec/selector.ts';
+import type { ChildSaInfo, DownReason } from './events.ts';
+import type { Host } from './host.ts';
+import type { AnyIkeSa } from './ike-sa.ts';
+import { readdress } from './narrowing.ts';
+import { policyPriority } from './priority.ts';
+import { formatSuite } from './proposal.ts';
+import { randomShare } from './retransmit.ts';
+import type { Timer } from './runtime.ts';
+import { logChildKeys } from './v2/key-log.ts';
+import type { ChildKeys, ChildSuite } from './v2/keys.ts';
 
 /** Everything that an exchange agreed on. Selectors and SPIs are named from our side. */
 export interface ChildAgreement {
@@ -41,6 +36,11 @@ export interface ChildAgreement {
   readonly nonces: Nonces;
   /** The Child SA that this one takes over from. */
   readonly replaces?: ChildSa;
+  /** Sends on it only when told to by `activate`; by default whoever answers a rekeying waits. */
+  readonly holdOutbound?: boolean;
+  /** Ends that the peer has asked for, where they are sooner than the configured ones (IKEv1). */
+  readonly mostLifeMs?: number;
+  readonly mostBytes?: number;
 }
 
 export type Nonces = readonly [ni: Uint8Array, nr: Uint8Array];
@@ -67,7 +67,7 @@ export class ChildSa {
   readonly inId: number;
   readonly outId: number;
   /** The IKE SA that controls it; changes when that is rekeyed. */
-  ike: IkeSa;
+  ike: AnyIkeSa;
   state: ChildSaInfo['state'] = 'installing';
   establishedAtMs = 0;
   /** What the peer's rekeying of this SA made, while ours may still be under way (RFC 7296 §2.8.1). */
@@ -84,8 +84,9 @@ export class ChildSa {
   #inboundAdded = false;
   readonly #tfc: boolean;
   readonly #limits: SaLimits | undefined;
+  readonly #times: Pick<ChildConfig, 'rekeyTimeMs' | 'rekeyJitterMs' | 'lifeTimeMs'>;
 
-  constructor(host: Host, ike: IkeSa, agreement: ChildAgreement) {
+  constructor(host: Host, ike: AnyIkeSa, agreement: ChildAgreement) {
     this.#host = host;
     this.ike = ike;
     this.id = host.nextId();
@@ -103,7 +104,8 @@ export class ChildSa {
     this.mode = agreement.mode;
     this.encap = ike.encap;
     this.#tfc = agreement.tfc;
-    this.#limits = this.#drawLimits();
+    this.#limits = this.#drawLimits(agreement.mostBytes ?? 0);
+    this.#times = shorterLife(agreement.config, agreement.mostLifeMs ?? 0);
   }
 
   /**
@@ -128,7 +130,8 @@ export class ChildSa {
         if (inError !== undefined) return failed(inError);
         this.#inboundAdded = true;
         this.#outbound = this.#parameters('out', outgoing);
-        if (agreement.replaces !== undefined && !agreement.initiator) return done(ok(this));
+        const waits = agreement.holdOutbound ?? (agreement.replaces !== undefined && !agreement.initiator);
+        if (waits) return done(ok(this));
         this.activate((outError) => (outError === undefined ? done(ok(this)) : failed(outError)));
       });
     });
@@ -151,7 +154,7 @@ export class ChildSa {
     this.state = 'established';
     this.establishedAtMs = runtime.nowMs();
     this.ike.children.add(this);
-    const { rekeyTimeMs, rekeyJitterMs, lifeTimeMs } = this.config;
+    const { rekeyTimeMs, rekeyJitterMs, lifeTimeMs } = this.#times;
     if (rekeyTimeMs > 0) {
       const wait = Math.max(0, rekeyTimeMs - rekeyJitterMs * randomShare(runtime));
       this.#timers.push(runtime.setTimer(wait, () => this.#host.childDue(this, 'rekey')));
@@ -172,6 +175,11 @@ export class ChildSa {
     this.replacedByPeer?.activate();
     if (reason !== undefined) this.#host.runtime.emit({ type: 'child-down', child: info, reason });
     this.#host.childDown(this, reason);
+  }
+
+  /** Does something after a time, unless it is removed before. */
+  later(delayMs: number, act: () => void): void {
+    if (!this.removed) this.#timers.push(this.#host.runtime.setTimer(delayMs, act));
   }
 
   /** Follows the peer to a new address (RFC 7296 §2.23). */
@@ -247,8 +255,9 @@ export class ChildSa {
   }
 
   /** A limit that jitter has taken its part of is the same for both directions: whichever comes to it first speaks for both. */
-  #drawLimits(): SaLimits | undefined {
-    const { bytes, packets } = this.config;
+  #drawLimits(mostBytes: number): SaLimits | undefined {
+    const { packets } = this.config;
+    const bytes = smallerVolume(this.config.bytes, mostBytes);
     if ([bytes, packets].every(({ rekey, life }) => rekey === 0 && life === 0)) return undefined;
     const soft = ({ rekey, jitter }: VolumeLimits): number =>
       rekey === 0 ? 0 : Math.max(1, rekey - Math.floor(jitter * randomShare(this.#host.runtime)));
@@ -298,4 +307,23 @@ function sameSets(a: ChildSa, b: ChildSa): boolean {
   const same = (x: readonly TrafficSelector[], y: readonly TrafficSelector[]): boolean =>
     x.length === y.length && x.every((selector, i) => sameSelector(selector, y[i]));
   return same(a.localTs, b.localTs) && same(a.remoteTs, b.remoteTs);
+}
+
+/** Where what the peer has asked for ends sooner, this share of it is over when the next SA is to be there. */
+const SOFT_SHARE = 0.9;
+
+function shorterLife(
+  { rekeyTimeMs, rekeyJitterMs, lifeTimeMs }: ChildConfig,
+  mostMs: number,
+): Pick<ChildConfig, 'rekeyTimeMs' | 'rekeyJitterMs' | 'lifeTimeMs'> {
+  if (mostMs === 0 || (lifeTimeMs > 0 && lifeTimeMs <= mostMs))
+    return { rekeyTimeMs, rekeyJitterMs, lifeTimeMs };
+  const soft = Math.min(rekeyTimeMs || mostMs, mostMs * SOFT_SHARE);
+  return { rekeyTimeMs: soft, rekeyJitterMs: Math.min(rekeyJitterMs, soft / 10), lifeTimeMs: mostMs };
+}
+
+function smallerVolume(own: VolumeLimits, most: number): VolumeLimits {
+  if (most === 0 || (own.life > 0 && own.life <= most)) return own;
+  const rekey = Math.floor(Math.min(own.rekey || most, most * SOFT_SHARE));
+  return { rekey, jitter: Math.min(own.jitter, Math.floor(rekey / 10)), life: most };
 }

@@ -1,11 +1,11 @@
 // A failed exchange of an IKE SA as the report that the outside gets.
 
-import type { FailureReport } from '../failure.ts';
-import type { IkeSa } from './ike-sa.ts';
+import type { FailureReport } from './failure.ts';
+import type { AnyIkeSa } from './ike-sa.ts';
 
 /** Tells the host that an exchange on `ike` failed, with who and where filled in from the SA. */
 export function reportFailure(
-  ike: IkeSa,
+  ike: AnyIkeSa,
   failure: Pick<FailureReport, 'exchange' | 'role' | 'code' | 'message'>,
   more: Partial<FailureReport> = {},
 ): void {

@@ -1,0 +1,169 @@
+// What IKEv1 makes of a configuration that is written for both versions: the combinations that its two phases can offer, and the rules
+// for what it has no way to say. A hash stands where IKEv2 has a PRF and an integrity algorithm; a Quick Mode has one pair of selectors.
+
+import { equalBytes } from '../bytes.ts';
+import type {
+  EncryptionAlgorithm,
+  IntegrityAlgorithm,
+  KeyExchangeAlgorithm,
+  SequenceAlgorithm,
+} from '../crypto/algorithms.ts';
+import {
+  ahId,
+  authenticationId,
+  espCipherId,
+  groupId,
+  hashOf,
+  isWeak,
+  phase1CipherId,
+} from '../crypto/ikev1-ids.ts';
+import type { TrafficSelector } from '../ipsec/selector.ts';
+import { DEFAULT_IKE_PROPOSALS, parseProposal } from './proposal.ts';
+import { refuse } from './refuse.ts';
+import type { ChildConfig, Connection, ProposalConfig } from './types.ts';
+
+/** A transform of phase 1. */
+export interface Phase1Combination {
+  readonly encr: EncryptionAlgorithm;
+  readonly integ: IntegrityAlgorithm;
+  readonly ke: KeyExchangeAlgorithm;
+}
+
+/** A transform of phase 2: `encr` is absent with AH, `integ` with an AEAD. */
+export interface Phase2Combination {
+  readonly encr?: EncryptionAlgorithm;
+  readonly integ?: IntegrityAlgorithm;
+  readonly esn: SequenceAlgorithm;
+}
+
+/** RFC 2408 §3.5: the number of transforms has one byte. */
+const MOST_TRANSFORMS = 255;
+
+/** Every transform that a proposal stands for in phase 1, best first; empty where IKEv1 cannot express it. */
+export function phase1Combinations(own: ProposalConfig): readonly Phase1Combination[] {
+  return own.encr
+    .filter((encr) => phase1CipherId(encr) !== undefined)
+    .flatMap((encr) =>
+      own.integ
+        .filter((integ) => own.prf.some((prf) => prf.name === hashOf(integ)?.prf.name))
+        .flatMap((integ) =>
+          own.ke.filter((ke) => groupId(ke) !== undefined).map((ke) => ({ encr, integ, ke })),
+        ),
+    );
+}
+
+/** The same of a child's proposal in phase 2, without its groups. */
+export function phase2Combinations(own: ProposalConfig): readonly Phase2Combination[] {
+  const integ = own.integ.filter(
+    (row) => (own.encr.length === 0 ? ahId(row) : authenticationId(row)) !== undefined,
+  );
+  const withIntegrity = own.integ.length === 0 ? [undefined] : integ;
+  const encr = own.encr.length === 0 ? [undefined] : own.encr.filter((row) => espCipherId(row) !== undefined);
+  return encr.flatMap((cipher) =>
+    withIntegrity.flatMap((check) =>
+      own.esn.map((esn) => ({
+        ...(cipher === undefined ? {} : { encr: cipher }),
+        ...(check === undefined ? {} : { integ: check }),
+        esn,
+      })),
+    ),
+  );
+}
+
+/** Broken or weak algorithms that an IKEv1 connection names: for old peers, and never without a word. */
+export function weakAlgorithms({ proposals, children }: Connection): readonly string[] {
+  const rows = [...proposals, ...Object.values(children).flatMap((child) => child.proposals)].flatMap(
+    (own) => [...own.encr, ...own.integ, ...own.ke],
+  );
+  return [...new Set(rows.filter(isWeak).map((row) => row.name))];
+}
+
+/** Refuses what IKEv1 cannot do; does nothing for connections of IKEv2 alone. */
+export function checkIkev1(path: string, connection: Connection): void {
+  const { version, proposals, local, remote } = connection;
+  if (version === 2) {
+    if (connection.aggressive)
+      refuse(`${path}.aggressive`, 'true is not accepted with version 2, which has no Aggressive Mode');
+    return;
+  }
+  if (local.auth.kind !== remote.auth.kind)
+    refuse(`${path}.local.auth`, 'is not accepted: in IKEv1 both sides have a pre-shared key, or both sign');
+  if (local.auth.kind === 'signature') {
+    if (authMethodOf(connection) === undefined)
+      refuse(`${path}.local.auth.privateKey`, 'is not accepted with IKEv1, which signs with RSA here');
+    if (connection.aggressive)
+      refuse(
+        `${path}.aggressive`,
+        'true is not accepted with certificates: Main Mode hides what Aggressive Mode shows',
+      );
+  }
+  const [own, theirs] = [pskOf(local.auth), pskOf(remote.auth)];
+  if (!equalBytes(own, theirs))
+    refuse(
+      `${path}.local.auth.psk`,
+      'is not accepted beside another remote.auth.psk: IKEv1 has one key for both sides',
+    );
+  const defaults = DEFAULT_IKE_PROPOSALS.map((text) => parseProposal(text, 'ike'));
+  const isDefault = defaults.every((own, at) => own.ok && own.value.text === proposals[at]?.text);
+  for (const [at, own] of proposals.entries()) {
+    const { length } = phase1Combinations(own);
+    if (length > MOST_TRANSFORMS)
+      refuse(
+        `${path}.proposals.${at}`,
+        `"${own.text}" makes ${length} transforms; IKEv1 has at most ${MOST_TRANSFORMS}`,
+      );
+    if (length === 0 && version === 1 && !isDefault)
+      refuse(
+        `${path}.proposals.${at}`,
+        `"${own.text}" cannot be said in IKEv1; expected a CBC cipher, a hash and a group, such as aes256-sha256-modp2048`,
+      );
+  }
+  if (proposals.every((own) => phase1Combinations(own).length === 0))
+    refuse(
+      `${path}.proposals`,
+      'none of them can be said in IKEv1; expected one such as aes256-sha256-modp2048',
+    );
+  for (const child of Object.values(connection.children)) checkChild(`${path}.children.${child.name}`, child);
+}
+
+function checkChild(path: string, child: ChildConfig): void {
+  if (child.tfcPaddingBytes > 0)
+    refuse(`${path}.tfcPadding`, 'is not accepted with IKEv1, in which nobody can say that he takes it');
+  const row = child.protocol === 'ah' ? 'ahProposals' : 'espProposals';
+  const counts = child.proposals.map((own) => phase2Combinations(own).length);
+  if (counts.every((count) => count === 0))
+    refuse(`${path}.${row}`, 'none of them can be said in IKEv1; expected one such as aes256-sha256');
+  const most = Math.max(...counts);
+  if (most > MOST_TRANSFORMS)
+    refuse(`${path}.${row}`, `${most} transforms in one proposal; IKEv1 has at most ${MOST_TRANSFORMS}`);
+  checkSelectors(`${path}.localTs`, child.localTs);
+  checkSelectors(`${path}.remoteTs`, child.remoteTs);
+}
+
+/** RFC 2407 §4.6.2: one address range, one protocol, one port or all. */
+function checkSelectors(path: string, selectors: readonly TrafficSelector[]): void {
+  if (selectors.length > 1)
+    refuse(
+      path,
+      `${selectors.length} selectors are not accepted with IKEv1, which has one; make a child of each`,
+    );
+  for (const { startPort, endPort } of selectors)
+    if (startPort !== endPort && !(startPort === 0 && endPort === 65535))
+      refuse(path, 'a range of ports is not accepted with IKEv1; expected one port, or none for all');
+}
+
+/** The authentication method of phase 1: 1 with a pre-shared key, 3 with RSA (RFC 2409 Appendix A). */
+export function authMethodOf({ local: { auth } }: Connection): number | undefined {
+  if (auth.kind === 'psk') return 1;
+  return auth.key.kind.type === 'rsa' ? 3 : undefined;
+}
+
+/** The key of one side; empty where it has none. */
+function pskOf(auth: Connection['local']['auth'] | Connection['remote']['auth']): Uint8Array {
+  return auth.kind === 'psk' ? auth.psk : new Uint8Array(0);
+}
+
+/** The key that both sides of an IKEv1 connection have. */
+export function sharedKey({ remote }: Connection): Uint8Array {
+  return pskOf(remote.auth);
+}
