@@ -24,6 +24,7 @@
         'addon/engine/loop.cc',
         'addon/engine/mailbox.cc',
         'addon/engine/outbound-core.cc',
+        'addon/engine/outbound-path.cc',
         'addon/engine/outbound-worker.cc',
         'addon/esp/ah.cc',
         'addon/esp/inbound-sa.cc',
