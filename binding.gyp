@@ -25,6 +25,7 @@
         'addon/engine/mailbox.cc',
         'addon/engine/outbound-core.cc',
         'addon/engine/outbound-held.cc',
+        'addon/engine/outbound-path.cc',
         'addon/engine/outbound-worker.cc',
         'addon/esp/ah.cc',
         'addon/esp/inbound-sa.cc',

@@ -5,9 +5,6 @@
 #include <array>
 
 #include "engine/limits.h"
-#include "path/fit.h"
-#include "path/fragmenter.h"
-#include "path/mss.h"
 
 namespace ike {
 namespace {
@@ -72,30 +69,6 @@ void OutboundCore::hold(Policy& policy, const Packet& packet, std::int64_t nowNs
     std::copy(bytes.begin(), bytes.end(), slot.begin() + kHeadroom);
   }
   if (wasIdle && !policy.idle()) acquiring_.push_back(&policy);
-}
-
-bool OutboundCore::cutReleased(OutboundSa& sa, const Released& held, Packet& packet, std::int64_t nowNs) {
-  if (paths_ == nullptr) return false;
-  const std::size_t limit = limitBytes(sa, packet, nowNs, 0);
-  if (clampsMss_) clampMss(packet.bytes(), limit);
-  if (packet.lengthBytes <= limit || fitOne(sa, packet, limit) || packet.drop != Drop::none) return false;
-  std::optional<Fragmenter> fragmenter = Fragmenter::open(packet.bytes(), limit);
-  if (!fragmenter) {
-    count(Drop::tooBig);
-    return true;
-  }
-  std::vector<std::uint8_t> room(limit);
-  std::vector<Released> pieces;
-  while (!fragmenter->done()) {
-    const std::size_t lengthBytes = fragmenter->next(room);
-    std::vector<std::uint8_t> slot(kHeadroom + lengthBytes + kTailroom);
-    std::copy_n(room.begin(), lengthBytes, slot.begin() + kHeadroom);
-    heldBytes_ += lengthBytes;
-    pieces.push_back({held.saId, lengthBytes, std::move(slot)});
-  }
-  released_.insert(released_.begin(), std::make_move_iterator(pieces.begin()),
-                   std::make_move_iterator(pieces.end()));
-  return true;
 }
 
 void OutboundCore::release(const OutboundSa& sa, std::vector<std::uint8_t> slot) {

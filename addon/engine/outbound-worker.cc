@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "net/checksum.h"
+#include "net/words.h"
 #include "path/fragmenter.h"
 
 namespace ike {
@@ -17,18 +18,21 @@ constexpr std::uint8_t kDontFragment = 0x40;
 /** How often the device is read before others have their turn. */
 constexpr std::size_t kReads = 256;
 
-/** Of an outer IPv4 header. AH covers the identification that the kernel would have to choose. */
-void allowFragments(std::span<std::uint8_t> packet) noexcept {
-  if ((packet[6] & kDontFragment) == 0 || packet[9] == kProtocolAh) return;
-  packet[6] = static_cast<std::uint8_t>(packet[6] & ~kDontFragment);
-  sealIpv4Header(packet.first(static_cast<std::size_t>(packet[0] & 0x0f) * 4));
+/** Of fragments (RFC 7739 §3: not to be foretold from those before it). */
+std::uint16_t newIdentification() noexcept {
+  std::uint16_t value = 0;
+  RAND_bytes(reinterpret_cast<unsigned char*>(&value), sizeof value);
+  return static_cast<std::uint16_t>(value | 1);
 }
 
-/** Of fragments (RFC 7739 §3: not to be foretold from those before it). */
-std::uint32_t nextIdentification() noexcept {
-  std::uint32_t value = 0;
-  RAND_bytes(reinterpret_cast<unsigned char*>(&value), sizeof value);
-  return value;
+/** Makes an outer IPv4 header one that may be cut. Not one without identification that AH covers: its
+ * fragments would need one. */
+void allowFragments(std::span<std::uint8_t> packet) noexcept {
+  const bool numbered = (packet[4] | packet[5]) != 0;
+  if (!numbered && packet[9] == kProtocolAh) return;
+  if (!numbered) setWord(packet, 4, newIdentification());
+  packet[6] = static_cast<std::uint8_t>(packet[6] & ~kDontFragment);
+  sealIpv4Header(packet.first(static_cast<std::size_t>(packet[0] & 0x0f) * 4));
 }
 
 }  // namespace
@@ -215,12 +219,11 @@ void OutboundWorker::sendRaw(std::span<Packet> packets) noexcept {
     }
     if (wanted != socket) flush();
     socket = wanted;
-    if (packet.mayFragment && packet.remote.address.isV6()) {
+    if (packet.mayFragment) {
       flush();
       sendRawCut(*wanted, packet);
       continue;
     }
-    if (packet.mayFragment) allowFragments(packet.bytes());
     rawDatagrams_[count++] = {.data = packet.bytes(), .error = 0};
   }
   flush();
@@ -234,20 +237,24 @@ void OutboundWorker::sendRawOn(const RawSocket& socket, std::span<RawDatagram> d
     if (datagram.error != 0) refused(datagram.error, destinationOf(datagram.data));
 }
 
-/** The kernel fragments no IPv6 of raw sockets. */
+/** The kernel fragments nothing of raw sockets that is longer than their device allows, and no IPv6. */
 void OutboundWorker::sendRawCut(const RawSocket& socket, const Packet& packet) noexcept {
+  const bool v6 = packet.remote.address.isV6();
   const std::size_t mtuBytes =
-      shared_.paths ? shared_.paths->to(packet.remote.address, steadyNs()) : kMinIpv6PathBytes;
-  std::optional<Fragmenter> fragmenter = Fragmenter::open(packet.bytes(), mtuBytes, nextIdentification());
+      shared_.paths ? shared_.paths->to(packet.remote.address, steadyNs()) : kMinIpv4PathBytes;
+  if (packet.lengthBytes > mtuBytes && !v6) allowFragments(packet.bytes());
+  const std::uint32_t identification =
+      static_cast<std::uint32_t>(newIdentification()) << 16 | newIdentification();
+  std::optional<Fragmenter> fragmenter = Fragmenter::open(packet.bytes(), mtuBytes, identification);
   if (packet.lengthBytes <= mtuBytes || !fragmenter) {
     RawDatagram whole{.data = packet.bytes(), .error = 0};
     return sendRawOn(socket, std::span(&whole, 1));
   }
-  std::array<std::uint8_t, 2 * kMinIpv6PathBytes> room;
+  outerFragment_.resize(mtuBytes);
   while (!fragmenter->done()) {
-    const std::size_t lengthBytes = fragmenter->next(room);
+    const std::size_t lengthBytes = fragmenter->next(outerFragment_);
     if (lengthBytes == 0) return drop(Drop::tooBig);
-    RawDatagram piece{.data = std::span(room).first(lengthBytes), .error = 0};
+    RawDatagram piece{.data = std::span(outerFragment_).first(lengthBytes), .error = 0};
     sendRawOn(socket, std::span(&piece, 1));
   }
 }

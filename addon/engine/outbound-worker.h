@@ -82,6 +82,7 @@ class OutboundWorker {
   /** What a packet that is too long is cut into; made when the first one comes. */
   std::unique_ptr<Slots> fragments_;
   std::array<Packet, kBatch> fragmentPackets_;
+  std::vector<std::uint8_t> outerFragment_;
   /** Copies of what is captured if it leaves, for sealing may move headers. */
   std::vector<std::vector<std::uint8_t>> inner_;
   /** The last, so that the thread ends before what it uses. */
