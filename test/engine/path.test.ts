@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { DataPlaneStats } from '../../lib/ipsec/data-plane.ts';
 import { selector } from './esp-model.ts';
-import { Host, Lab, labMissing, pause } from './lab.ts';
+import { Host, Lab, labMissing } from './lab.ts';
 import { childSa, type Side, V4 } from './sides.ts';
 
 const skip = labMissing('ping', 'iperf3');
@@ -122,11 +122,12 @@ for (const { workers, offloads, over, udp } of [
     }
 
     async function transfer(...args: readonly string[]): Promise<number> {
-      const server = lab.start(b, ['iperf3', '-s', '-1', '-B', '10.2.0.1']);
-      await pause(300);
+      const server = lab.start(b, ['iperf3', '-s', '-1', '--forceflush', '-B', '10.2.0.1']);
+      await new Promise((resolve) => server.stdout?.once('data', resolve));
       const out = lab.exec(a, 'iperf3', '-c', '10.2.0.1', '-B', '10.1.0.1', '-n', '40M', '-J', ...args);
       server.kill();
-      const { end } = JSON.parse(out) as { end: { sum_received: { bytes: number } } };
+      const { end } = JSON.parse(out) as { end: { sum_received?: { bytes: number } } };
+      assert.ok(end.sum_received, out);
       return end.sum_received.bytes;
     }
 
