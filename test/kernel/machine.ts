@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { labMissing } from '../engine/lab.ts';
 
 const KERNEL = '/usr/bin/linux';
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url)).replace(/\/$/, '');
 const INIT = fileURLToPath(new URL('../../../test/kernel/lab/init.sh', import.meta.url));
 const MEMORY = '1G';
 
@@ -31,6 +32,7 @@ export function runInMachine(script: string, timeoutMs: number): Promise<string>
     `init=${INIT}`,
     `lab.node=${process.execPath}`,
     `lab.script=${script}`,
+    `lab.root=${ROOT}`,
     'con=null',
     'con0=null,fd:1',
     'quiet',

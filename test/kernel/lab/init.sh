@@ -4,8 +4,19 @@
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LANG=C
 mount -t proc proc /proc
 mount -t sysfs sys /sys
+for word in $(cat /proc/cmdline); do
+  case $word in
+    lab.node=*) node=${word#lab.node=} ;;
+    lab.script=*) script=${word#lab.script=} ;;
+    lab.root=*) root=${word#lab.root=} ;;
+  esac
+done
+# A checkout may itself lie below /tmp or /run.
+mount --bind "$root" /mnt
 mount -t tmpfs tmp /run
 mount -t tmpfs tmp /tmp
+mkdir -p "$root"
+mount --move /mnt "$root"
 mount -t tmpfs tmp /dev
 mkdir -p /dev/net /run/modules/lib /run/netns
 mknod -m 666 /dev/null c 1 3
@@ -19,12 +30,6 @@ for module in xfrm_user esp4 esp6 ah4 ah6 jitterentropy_rng drbg aes_generic seq
   sha256_generic sha512_generic gcm ctr cbc ccm authenc authencesn chacha_generic poly1305_generic chacha20poly1305 des_generic \
   cmac xcbc crypto_null veth tun; do
   modprobe -q -d /run/modules "$module"
-done
-for word in $(cat /proc/cmdline); do
-  case $word in
-    lab.node=*) node=${word#lab.node=} ;;
-    lab.script=*) script=${word#lab.script=} ;;
-  esac
 done
 "$node" "$script" </dev/null
 echo "lab ended $?"
