@@ -85,7 +85,7 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
   const nobody = all.length > 0 && negotiated.length === 0;
   const rekeyJitterMs = rows.rekeyJitter ?? Math.round(rows.rekeyTime / 10);
   checkJitter(path, rows.rekeyTime, rekeyJitterMs);
-  const around = { localAddress: local.address, remoteAddress: remote.address, encap: rows.encap };
+  const around = { localAddress: local.address, remoteAddress: remote.address, encap: rows.encap === true };
   const connection: Connection = {
     name,
     version: rows.version,

@@ -74,8 +74,8 @@ export interface Connection {
   readonly children: Readonly<Record<string, ChildConfig>>;
   /** Children that let traffic pass or drop it and are never negotiated. */
   readonly shunts: Readonly<Record<string, ShuntConfig>>;
-  /** Ask for UDP encapsulation even without a NAT. */
-  readonly encap: boolean;
+  /** Ask for UDP encapsulation even without a NAT; undefined: where the data plane is faster with it. */
+  readonly encap: boolean | undefined;
   /** 0 turns the timer off. Rekeying starts at `rekeyTimeMs` less a random part of `rekeyJitterMs`; `overTimeMs` later the SA ends. */
   readonly rekeyTimeMs: number;
   readonly rekeyJitterMs: number;

@@ -2,8 +2,10 @@
 // not fit what arrived, a NAT changed something on the way.
 
 import { concat, equalBytes, uint64 } from '../bytes.ts';
+import type { Connection } from '../config/types.ts';
 import type { Crypto } from '../crypto/provider.ts';
 import { type Endpoint, parseAddress } from '../net/address.ts';
+import type { Host } from './host.ts';
 import type { NotifyPayload, Payload } from './wire/message.ts';
 import { Notify } from './wire/notify.ts';
 
@@ -67,4 +69,20 @@ export function detectNat(
     local: !destinations.some((notify) => equalBytes(notify.data, ours)),
     remote: !sources.some((notify) => equalBytes(notify.data, theirs)),
   };
+}
+
+/**
+ * Whether ESP goes inside UDP without a NAT, too: then the peer is made to find one. AH never goes inside UDP, and transport mode
+ * suffers from it.
+ */
+export function wantsEncap(
+  { runtime: { dataPlane } }: Host,
+  { encap, children }: Pick<Connection, 'encap' | 'children'>,
+): boolean {
+  if (dataPlane.udpEncapsulationOnly || encap !== undefined)
+    return dataPlane.udpEncapsulationOnly || encap === true;
+  const plain = Object.values(children).every(
+    ({ protocol, mode }) => protocol === 'esp' && mode === 'tunnel',
+  );
+  return plain && dataPlane.prefersUdpEncapsulation === true;
 }

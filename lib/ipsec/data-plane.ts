@@ -11,6 +11,8 @@ export interface DataPlane {
   readonly name: 'engine' | 'portable' | 'memory' | 'xfrm' | 'pfkey';
   /** True where ESP travels only inside UDP: the negotiation then asks for encapsulation as if a NAT were there. */
   readonly udpEncapsulationOnly: boolean;
+  /** True where ESP in tunnel mode is faster inside UDP: asked for unless the configuration says otherwise. */
+  readonly prefersUdpEncapsulation?: boolean;
 
   /** Whether such SAs can be installed; asked for every proposal of every child before a gateway starts. */
   supports(suite: SaSuite): boolean;

@@ -7,6 +7,7 @@ import { sharedKey } from '../../config/ikev1.ts';
 import type { Connection } from '../../config/types.ts';
 import { fail, type Result } from '../../errors.ts';
 import type { FailureReport } from '../failure.ts';
+import { wantsEncap } from '../nat.ts';
 import type { Datagram } from '../runtime.ts';
 import type { Framed, IsakmpHeader } from '../wire/header.ts';
 import { Exchange, findV1, type Received } from '../wire/v1/message.ts';
@@ -22,7 +23,6 @@ import {
   peerIdentity,
   phase1Keys,
   type Readable,
-  wantsEncap,
   wipeV1Keys,
 } from './phase1.ts';
 import { certificateRequests, checkProof, hasProof, makeProof } from './phase1-auth.ts';

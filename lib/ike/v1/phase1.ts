@@ -8,6 +8,7 @@ import { ok, type Result } from '../../errors.ts';
 import type { KeyLogEntry } from '../events.ts';
 import type { FailureReport } from '../failure.ts';
 import type { Host } from '../host.ts';
+import { wantsEncap } from '../nat.ts';
 import { reportFailure } from '../report.ts';
 import type { Datagram } from '../runtime.ts';
 import type { Framed, IsakmpHeader } from '../wire/header.ts';
@@ -304,11 +305,6 @@ export function chainOf(
   const { crypto } = host.runtime;
   const iv = phase1Iv(crypto, suite.hash, publicI, publicR, suite.encr.blockBytes);
   return new IvChain(crypto, suite.encr, keys.cipher, iv);
-}
-
-/** Whether ESP has to go inside UDP with or without a NAT: then the peer is made to find one. */
-export function wantsEncap(host: Host, connection: Connection): boolean {
-  return connection.encap || host.runtime.dataPlane.udpEncapsulationOnly;
 }
 
 /** Our identity as a payload. */

@@ -13,7 +13,7 @@ import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
 import { emitTrace } from '../emit-trace.ts';
 import type { FailureReport } from '../failure.ts';
 import type { Host } from '../host.ts';
-import { detectNat, natNotifies } from '../nat.ts';
+import { detectNat, natNotifies, wantsEncap } from '../nat.ts';
 import { connectionsBetween } from '../peers.ts';
 import {
   acceptAnswer,
@@ -353,11 +353,6 @@ function detectionNotifies(
   const { runtime } = ike.host;
   const fake = pretend ? runtime.random(20) : undefined;
   return natNotifies(runtime.crypto, ike, path.local, path.remote, fake);
-}
-
-/** Whether ESP has to go inside UDP with or without a NAT: then the peer is made to find one. */
-function wantsEncap(host: Host, connection: Connection): boolean {
-  return connection.encap || host.runtime.dataPlane.udpEncapsulationOnly;
 }
 
 function sameRequest(ike: IkeSa, request: Uint8Array): boolean {

@@ -181,6 +181,8 @@ class Inbox {
 class EngineDataPlane implements DataPlane, CapturePlane {
   readonly name = 'engine';
   readonly udpEncapsulationOnly: boolean;
+  /** The kernel cuts and joins datagrams of UDP, and does not with raw packets. */
+  readonly prefersUdpEncapsulation = true;
   readonly #native: NativeEngine;
   readonly #inbox: Inbox;
   readonly #nowMs: () => number;
