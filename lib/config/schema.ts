@@ -281,11 +281,7 @@ const connection = z.strictObject({
   ),
   aggressive: option(flag, false, "IKEv1's Aggressive Mode. Who listens can guess at the pre-shared key."),
   proposals: option(list(proposal('ike'), 16), [...DEFAULT_IKE_PROPOSALS], 'IKE proposals, best first.'),
-  encap: derived(
-    flag,
-    '`true` for ESP tunnels of the engine, where it is faster',
-    'Ask for UDP without NAT, too.',
-  ),
+  encap: derived(flag, '`true` for ESP tunnels of the engine', 'Use UDP without NAT, too.'),
   rekeyTime: option(duration(0, 30 * day), '4h', 'The IKE SA is rekeyed after this time; 0 never.'),
   rekeyJitter: derived(
     duration(0, 30 * day),
