@@ -8,10 +8,11 @@ import type { SaParameters } from '../ipsec/data-plane.ts';
 import { hostSelector, type TrafficSelector } from '../ipsec/selector.ts';
 import { parseAddress } from '../net/address.ts';
 import { address, flag, integer, list, oneOf, saKey, selector, size, text } from './notation.ts';
+import { validator } from './option.ts';
 import { explain } from './parse.ts';
 import { parseProposal } from './proposal.ts';
 import { refuse } from './refuse.ts';
-import { MOST_PACKETS, MOST_TIB, validator } from './schema.ts';
+import { MOST_PACKETS, MOST_TIB } from './schema-child.ts';
 import type { ProposalConfig } from './types.ts';
 
 const manualSchema = z.strictObject({

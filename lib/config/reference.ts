@@ -3,8 +3,9 @@
 
 import type { z } from 'zod';
 import { ALGORITHMS } from '../crypto/algorithms.ts';
+import { options } from './option.ts';
 import { unwrap } from './parse.ts';
-import { configSchema, options } from './schema.ts';
+import { configSchema } from './schema.ts';
 
 const KINDS = {
   encr: 'Ciphers',
