@@ -61,6 +61,7 @@ function toConfig(rows: ConfigRows): Config {
       clampMss: rows.engine.clampMss,
     },
     routes: rows.routes,
+    kernel: rows.kernel,
     retransmit: { ...retransmit, timeoutMs: timeout },
     limits: { ...limits, halfOpenTimeoutMs: halfOpenTimeout },
     natKeepaliveMs: rows.natKeepalive,

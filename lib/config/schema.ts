@@ -51,6 +51,18 @@ export const configSchema = z.strictObject({
       "Firewall mark of the gateway's own packets, which keeps them out of that table.",
     ),
   }),
+  kernel: section('SAs and policies in the kernel (`xfrm`, `pfkey`).', {
+    leftovers: option(
+      oneOf('clear', 'adopt', 'refuse', 'flush'),
+      'clear',
+      "SAs and policies of this gateway's `reqid` that a killed run has left: `clear` removes them, `adopt` lets them carry traffic until new ones take over, `refuse` does not start. `flush` removes everybody's.",
+    ),
+    reqid: option(
+      integer(0x10000, 0xffff0000),
+      0x494b0000,
+      'The first of 65,536 request ids by which the gateway knows what is its own. Gateways that share a network namespace need different ones, 65,536 apart.',
+    ),
+  }),
   retransmit: section(
     'When a request is sent again (RFC 7296 §2.4): after `timeout`, then `base` times longer each time.',
     {

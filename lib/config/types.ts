@@ -31,6 +31,7 @@ export interface Config {
     readonly priority: number;
     readonly mark: number;
   };
+  readonly kernel: KernelConfig;
   readonly retransmit: {
     /** RFC 7296 §2.4: first wait, growth, how many times the same bytes are sent again, and the share of jitter (0 to 1). */
     readonly timeoutMs: number;
@@ -41,6 +42,13 @@ export interface Config {
   readonly limits: Limits;
   readonly natKeepaliveMs: number;
   readonly connections: Readonly<Record<string, Connection>>;
+}
+
+/** What is in the kernel under the name of this gateway. */
+export interface KernelConfig {
+  readonly leftovers: 'clear' | 'adopt' | 'refuse' | 'flush';
+  /** The first of 65,536 request ids, which are nobody else's. */
+  readonly reqid: number;
 }
 
 export interface Limits {

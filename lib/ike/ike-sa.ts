@@ -2,7 +2,7 @@
 // that it takes. How a version negotiates is in v1/ and v2/; what only one of them has is in its own class.
 
 import type { ChildConfig, Connection, Identity } from '../config/types.ts';
-import type { PacketSummary } from '../ipsec/data-plane.ts';
+import type { PacketSummary, WantedSa } from '../ipsec/data-plane.ts';
 import { type Endpoint, sameEndpoint } from '../net/address.ts';
 import type { ChildSa, Nonces } from './child-sa.ts';
 import type { DownReason, IkeSaInfo } from './events.ts';
@@ -85,6 +85,11 @@ export abstract class AnyIkeSa {
 
   get path(): Omit<Datagram, 'data'> {
     return { local: this.local, remote: this.remote, natt: this.natt };
+  }
+
+  /** What the SPI of such a child will be for. */
+  wantedSa({ protocol, mode }: ChildConfig): WantedSa {
+    return { protocol, mode, local: this.local.address, remote: this.remote.address };
   }
 
   /** A host that is not behind a NAT follows its peer's last authentic address (RFC 7296 §2.23). */

@@ -136,7 +136,7 @@ export class ConnectionKeeper {
   // ---- what happened
 
   /** A packet ran into the trap of `policyId`. Returns whether the trap is one of this connection's. */
-  acquire(policyId: number, packet: PacketSummary): boolean {
+  acquire(policyId: number, packet: PacketSummary | undefined): boolean {
     const name = this.#traps.sprung(policyId, packet);
     if (name === undefined) return false;
     if (this.#childUp(name) === undefined) this.#asked.add(name);

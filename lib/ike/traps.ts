@@ -32,17 +32,20 @@ export class Traps {
       if (!local.ok) return this.#failed(config, local.error);
       const { localTs, remoteTs } = childSelectors(config, local.value, this.#connection.remoteAddress ?? '');
       const priority = policyPriority('trap', localTs, remoteTs);
-      this.#host.runtime.dataPlane.addPolicy({ id, kind: 'trap', priority, localTs, remoteTs }, (error) => {
+      const { protocol, mode } = config;
+      const wanted = { protocol, mode, local: local.value, remote: this.#connection.remoteAddress ?? '' };
+      const policy = { id, kind: 'trap', priority, localTs, remoteTs, wanted } as const;
+      this.#host.runtime.dataPlane.addPolicy(policy, (error) => {
         if (error !== undefined) this.#failed(config, error);
       });
     });
   }
 
   /** A packet ran into the trap of `policyId`: the name of its child, undefined when the trap is not one of these. */
-  sprung(policyId: number, packet: PacketSummary): string | undefined {
+  sprung(policyId: number, packet: PacketSummary | undefined): string | undefined {
     for (const [name, id] of this.#ids) {
       if (id !== policyId) continue;
-      this.#packets.set(name, packet);
+      if (packet !== undefined) this.#packets.set(name, packet);
       return name;
     }
     return undefined;

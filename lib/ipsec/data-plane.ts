@@ -1,10 +1,11 @@
 // The data plane as the negotiation sees it: SPIs, SAs and policies go in, rare events come out. Traffic never passes here.
-// Drivers: engine (C++), portable (WASM over node:dgram), memory (tests and simulation); xfrm and pfkey later.
+// Drivers: engine (C++), portable (WASM over node:dgram), memory (tests and simulation), xfrm and pfkey (the host's kernel).
 // Calls that a kernel would answer later take a `done` callback; a driver may call it before it returns.
 
 import type { EncryptionAlgorithm, IntegrityAlgorithm } from '../crypto/algorithms.ts';
 import type { ErrorInfo, Result } from '../errors.ts';
 import type { Endpoint } from '../net/address.ts';
+import type { KernelOptions } from './kernel/kernel-api.ts';
 import type { TrafficSelector } from './selector.ts';
 
 export interface DataPlane {
@@ -16,12 +17,17 @@ export interface DataPlane {
 
   /** Whether such SAs can be installed; asked for every proposal of every child before a gateway starts. */
   supports(suite: SaSuite): boolean;
+  /** Why not, and what to do about it, where the plane knows more than that it has none. */
+  refusal?(suite: SaSuite): string | undefined;
 
   /** Where events go. Set once, before anything else. */
   onEvent(listener: (event: DataPlaneEvent) => void): void;
 
-  /** Reserves an inbound SPI (256 to 2^32-1) that no inbound SA of this host has. Freed by `releaseSpi` or `deleteSa`. */
-  allocateSpi(done: (result: Result<number>) => void): void;
+  /**
+   * Reserves an inbound SPI (256 to 2^32-1) that no inbound SA of this host has. Freed by `releaseSpi` or `deleteSa`. `wanted`: what it
+   * will be for, where a plane keeps its SPIs in a kernel.
+   */
+  allocateSpi(done: (result: Result<number>) => void, wanted?: WantedSa): void;
   releaseSpi(spi: number): void;
 
   /**
@@ -45,6 +51,15 @@ export interface DataPlane {
 
   /** Removes every SA, policy, route and device that this instance made. */
   close(): Promise<void>;
+}
+
+/** The SA that an SPI is for, as far as that is known before the peer has answered. */
+export interface WantedSa {
+  readonly protocol: 'esp' | 'ah';
+  readonly mode: 'tunnel' | 'transport';
+  /** Addresses. */
+  readonly local: string;
+  readonly remote: string;
 }
 
 /** What an SA does to packets, as far as a data plane may not have it. */
@@ -111,6 +126,10 @@ interface SaBasics {
    * get AH outside, and inbound ones that did not come through it are dropped. That SA must be installed before this one.
    */
   readonly outerSaId?: number;
+  /** Seconds after which a kernel ends it even if nobody is there any more to do so; absent: never. */
+  readonly lifeSeconds?: number;
+  /** What is asked of a kernel alone. */
+  readonly kernel?: KernelOptions;
 }
 
 /** 0 or absent: no such limit. A soft limit raises `expire`, a hard one also stops the SA, exact to one batch of packets. Bytes are those of inner packets. */
@@ -140,6 +159,10 @@ export interface Policy {
   readonly priority: number;
   readonly localTs: readonly TrafficSelector[];
   readonly remoteTs: readonly TrafficSelector[];
+  /** Of a trap: the SA that it will ask for, which a kernel writes into the policy. */
+  readonly wanted?: WantedSa;
+  /** What is asked of a kernel alone. */
+  readonly kernel?: KernelOptions;
 }
 
 /** A packet in selector form: what a trap saw. */
@@ -153,8 +176,11 @@ export interface PacketSummary {
 }
 
 export type DataPlaneEvent =
-  /** A held packet wants an SA. Raised once per policy until an SA comes or `releaseHeld` time has passed. */
-  | { readonly type: 'acquire'; readonly policyId: number; readonly packet: PacketSummary }
+  /**
+   * A held packet wants an SA. Raised once per policy until an SA comes or `releaseHeld` time has passed. `packet` is undefined where a
+   * kernel does not tell it.
+   */
+  | { readonly type: 'acquire'; readonly policyId: number; readonly packet: PacketSummary | undefined }
   /** The sequence number or one of the SA's limits is near its end (soft) or spent (hard: the SA carries nothing any more). */
   | { readonly type: 'expire'; readonly saId: number; readonly hard: boolean }
   /** An authenticated packet came from a new outer address (RFC 7296 §2.23). */

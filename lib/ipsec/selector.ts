@@ -130,7 +130,8 @@ export function prefixLength(selector: Pick<TrafficSelector, 'start' | 'end'>): 
   return length;
 }
 
-function isOpaque(selector: TrafficSelector): boolean {
+/** Packets whose ports cannot be seen (RFC 4301 §4.4.1.1). */
+export function isOpaque(selector: TrafficSelector): boolean {
   return selector.startPort === 65535 && selector.endPort === 0;
 }
 

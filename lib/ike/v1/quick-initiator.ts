@@ -133,7 +133,7 @@ export class QuickInitiator implements QuickMode {
       this.#terms = { config: this.#config, carried: carriedOf(ike), group };
       if (group === undefined) return this.#ask([]);
       this.#exchange(group);
-    });
+    }, ike.wantedSa(this.#config));
   }
 
   #exchange(method: KeyExchangeAlgorithm): void {

@@ -180,7 +180,7 @@ class QuickResponder implements QuickMode {
         }
         this.#install(sa, fit, choice, spi.value, outcome.value);
       });
-    });
+    }, ike.wantedSa(fit.config));
   }
 
   #install(

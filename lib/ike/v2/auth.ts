@@ -70,7 +70,7 @@ export class Auth implements Exchange {
         packet: ike.host.heldPacket(ike.connection, config),
       });
       this.#prove(ike, this.#offer, send);
-    });
+    }, ike.wantedSa(config));
   }
 
   #prove(ike: IkeSa, offer: ChildOffer, send: (payloads: readonly Payload[]) => void): void {
@@ -322,7 +322,7 @@ function answerChild(
       const { sa, ts } = answerPayloads(choice.value, spi.value);
       up([...sa, ...ts], child);
     });
-  });
+  }, ike.wantedSa(choice.value.terms.config));
 }
 
 /** INITIAL_CONTACT and `unique` (RFC 7296 §2.4): what becomes of other IKE SAs with the same identities. */

@@ -111,7 +111,7 @@ export class CreateChild implements Exchange {
         this.#privateValue = outcome.value.privateValue;
         send(this.#request([{ type: 'KE', method: method.id, data: outcome.value.publicValue }]));
       });
-    });
+    }, ike.wantedSa(this.config));
   }
 
   #request(ke: readonly Payload[]): readonly Payload[] {

@@ -130,7 +130,7 @@ function make(
       if (old.state !== 'rekeying') old.state = 'rekeyed';
       child.established(old);
     });
-  });
+  }, ike.wantedSa(terms.config));
 }
 
 function report(ike: IkeSa, code: string, message: string, more: Partial<FailureReport>): void {

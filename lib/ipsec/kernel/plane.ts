@@ -1,0 +1,348 @@
+// The data plane whose packets are the kernel's: what the SAs of the negotiation become there, and what the kernel's events mean here. How
+// a kernel is told is the driver's (KernelApi). Requests take effect in the order in which they are made, so that few of them wait for an
+// answer; what needs several goes one after the other for each SA.
+
+import { toHex } from '../../bytes.ts';
+import { type ErrorInfo, fail, ok, type Result } from '../../errors.ts';
+import type { Log } from '../../ike/runtime.ts';
+import { type Endpoint, formatAddress } from '../../net/address.ts';
+import type {
+  DataPlane,
+  DataPlaneEvent,
+  DataPlaneStats,
+  Policy,
+  SaCounters,
+  SaParameters,
+  SaSuite,
+  WantedSa,
+} from '../data-plane.ts';
+import { checkSa, suiteIsSound } from '../sa-check.ts';
+import { Counters } from './counters.ts';
+import { kernelError } from './failure.ts';
+import type { KernelApi, KernelEvent, KernelOwner, KernelSaState, SaKey } from './kernel-api.ts';
+import { kernelPath, kernelSa, saTemplates, spiRequest } from './kernel-sa.ts';
+import { KernelPolicies } from './policies.ts';
+import { Reqids } from './reqids.ts';
+
+const MAX_SAS = 65536;
+const MAX_DRAWS = 16;
+const CLOSED: ErrorInfo = { code: 'ERR_IKE_CLOSED', message: 'the data plane is closed' };
+
+export interface KernelPlaneParts {
+  readonly nowMs: () => number;
+  readonly log: Log;
+}
+
+interface InstalledSa {
+  /** Without keys; the path is the newest. */
+  parameters: Omit<SaParameters, 'encryptionKey' | 'integrityKey'>;
+  key: SaKey;
+  readonly reqid: number;
+  /** Of an SA without a policy. */
+  readonly ownReqidKey: string | undefined;
+  /** The kernel has it, or had it. */
+  installed: boolean;
+  /** It has ended in the kernel. */
+  gone: boolean;
+  removed: boolean;
+  /** What is under way for this SA: the next request waits for it. */
+  tail: Promise<unknown>;
+}
+
+export class KernelDataPlane implements DataPlane {
+  readonly name: 'xfrm' | 'pfkey';
+  readonly udpEncapsulationOnly = false;
+  readonly #api: KernelApi;
+  readonly #log: Log;
+  readonly #reqids: Reqids;
+  readonly #policies: KernelPolicies;
+  readonly #counters: Counters;
+  readonly #sas = new Map<number, InstalledSa>();
+  /** Ids by what the kernel knows SAs by. */
+  readonly #byKey = new Map<string, number>();
+  readonly #reserved = new Map<number, SaKey>();
+  readonly #inboundSpis = new Set<number>();
+  /** Suites that this kernel does not have, with the reason. */
+  readonly #refusals = new Map<string, string>();
+  #listener: (event: DataPlaneEvent) => void = () => {};
+  #closed = false;
+
+  constructor(api: KernelApi, owner: KernelOwner, { nowMs, log }: KernelPlaneParts) {
+    this.#api = api;
+    this.name = api.name;
+    this.#log = log;
+    this.#reqids = new Reqids(owner.reqid);
+    this.#policies = new KernelPolicies(api, this.#reqids);
+    this.#counters = new Counters({ nowMs, ask: (id) => this.#ask(id) });
+    api.onEvent((event) => this.#event(event));
+  }
+
+  supports(suite: SaSuite): boolean {
+    return suiteIsSound(suite) && this.#api.expresses(suite) && this.refusal(suite) === undefined;
+  }
+
+  refusal(suite: SaSuite): string | undefined {
+    return this.#refusals.get(suiteName(suite));
+  }
+
+  /** This kernel has no such SAs, as was tried. */
+  refuse(suite: SaSuite, reason: string): void {
+    this.#refusals.set(suiteName(suite), reason);
+  }
+
+  onEvent(listener: (event: DataPlaneEvent) => void): void {
+    this.#listener = listener;
+  }
+
+  allocateSpi(done: (result: Result<number>) => void, wanted?: WantedSa): void {
+    void this.#allocateSpi(wanted).then(done);
+  }
+
+  releaseSpi(spi: number): void {
+    const key = this.#reserved.get(spi);
+    this.#reserved.delete(spi);
+    if (key !== undefined && !this.#closed) void this.#api.deleteSa(key);
+  }
+
+  addSa(sa: SaParameters, done: (error?: ErrorInfo) => void): void {
+    void this.#addSa(sa).then(done);
+  }
+
+  updateSa(id: number, path: { readonly local: Endpoint; readonly remote: Endpoint }): void {
+    const sa = this.#sas.get(id);
+    if (sa === undefined || this.#closed) return;
+    const parameters = { ...sa.parameters, ...path };
+    sa.parameters = parameters;
+    sa.tail = sa.tail.then(() => this.#move(id, sa, parameters));
+  }
+
+  deleteSa(id: number): void {
+    const sa = this.#sas.get(id);
+    if (sa !== undefined && !this.#closed) this.#remove(id, sa);
+  }
+
+  querySa(id: number): SaCounters | undefined {
+    return this.#counters.get(id);
+  }
+
+  addPolicy(policy: Policy, done: (error?: ErrorInfo) => void): void {
+    if (this.#closed) return done(CLOSED);
+    const lacks = this.#lacks(policy.kernel);
+    if (lacks !== undefined) return done(lacks);
+    void this.#policies.add(policy).then(done);
+  }
+
+  deletePolicy(id: number): void {
+    if (!this.#closed) void this.#policies.delete(id);
+  }
+
+  stats(): DataPlaneStats {
+    return { ...this.#counters.sums(), drops: { ...this.#api.counts() } };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    for (const spi of [...this.#reserved.keys()]) this.releaseSpi(spi);
+    const policies = this.#policies.close();
+    const sas = [...this.#sas].map(([id, sa]) => this.#remove(id, sa));
+    this.#closed = true;
+    this.#counters.close();
+    await Promise.all([policies, ...sas]);
+    await this.#api.close();
+  }
+
+  async #allocateSpi(wanted: WantedSa | undefined): Promise<Result<number>> {
+    if (wanted === undefined)
+      return fail('no-spi', 'an SPI of the kernel is for an SA between two addresses');
+    const request = spiRequest(wanted, this.#reqids.first);
+    if (!request.ok) return request;
+    for (let draw = 0; draw < MAX_DRAWS; draw++) {
+      if (this.#closed) return { ok: false, error: CLOSED };
+      const spi = await this.#api.allocateSpi(request.value);
+      if (!spi.ok) return { ok: false, error: kernelError(spi.error, 'an SPI') };
+      const key: SaKey = { ...request.value, spi: spi.value };
+      // The kernel tells SAs apart by address and protocol too, the negotiation does not.
+      if (this.#reserved.has(spi.value) || this.#inboundSpis.has(spi.value)) void this.#api.deleteSa(key);
+      else {
+        this.#reserved.set(spi.value, key);
+        return ok(spi.value);
+      }
+    }
+    return fail('no-spi', `no free SPI in ${MAX_DRAWS} draws`);
+  }
+
+  async #addSa(sa: SaParameters): Promise<ErrorInfo | undefined> {
+    if (this.#closed) return CLOSED;
+    const problem = checkSa(sa) ?? this.#lacks(sa.kernel) ?? this.#clash(sa);
+    if (problem !== undefined) return problem;
+    const ownReqidKey = sa.policyId === 0 ? `sa ${sa.id}` : undefined;
+    const reqid =
+      ownReqidKey === undefined ? ok(this.#policies.reqid(sa.policyId) ?? 0) : this.#reqids.take(ownReqidKey);
+    if (!reqid.ok) return reqid.error;
+    if (reqid.value === 0) return { code: 'bad-sa', message: `there is no policy ${sa.policyId}` };
+    const outer = sa.outerSaId === undefined ? undefined : this.#sas.get(sa.outerSaId);
+    const wanted = kernelSa(sa, reqid.value);
+    if (!wanted.ok) return wanted.error;
+    const { encryptionKey, integrityKey, ...parameters } = sa;
+    const record: InstalledSa = {
+      parameters,
+      key: wanted.value,
+      reqid: reqid.value,
+      ownReqidKey,
+      installed: false,
+      gone: false,
+      removed: false,
+      tail: Promise.resolve(),
+    };
+    this.#sas.set(sa.id, record);
+    this.#byKey.set(keyName(record.key), sa.id);
+    const reserved = sa.direction === 'in' && this.#reserved.delete(sa.spi);
+    if (sa.direction === 'in') this.#inboundSpis.add(sa.spi);
+    const adding = this.#api.addSa(wanted.value, reserved);
+    record.tail = adding;
+    const added = await adding;
+    record.installed = added.ok;
+    if (!added.ok) {
+      if (!record.removed) this.#remove(sa.id, record);
+      return kernelError(added.error, describeSa(sa));
+    }
+    if (record.removed) return { code: 'removed', message: 'the SA was deleted while it was being added' };
+    this.#counters.add(sa.id, sa.direction);
+    const templates = saTemplates(parameters, reqid.value, outer?.reqid);
+    const failure = await this.#policies.attach(sa.policyId, sa.direction, sa.id, templates);
+    if (failure !== undefined && !record.removed) this.#remove(sa.id, record);
+    return failure;
+  }
+
+  #clash(sa: SaParameters): ErrorInfo | undefined {
+    if (this.#sas.has(sa.id)) return { code: 'duplicate', message: `SA ${sa.id} is there already` };
+    if (this.#sas.size >= MAX_SAS) return { code: 'table-full', message: `${MAX_SAS} SAs are installed` };
+    if (sa.direction === 'in' && this.#inboundSpis.has(sa.spi))
+      return { code: 'duplicate', message: 'another inbound SA has this SPI' };
+    if (sa.outerSaId === undefined) return undefined;
+    const outer = this.#sas.get(sa.outerSaId)?.parameters;
+    const fits = outer?.protocol === 'ah' && outer.mode === 'transport' && outer.direction === sa.direction;
+    const message = `SA ${sa.outerSaId} is no AH SA in transport mode of this direction`;
+    return fits ? undefined : { code: 'bad-sa', message };
+  }
+
+  #lacks(options: Policy['kernel']): ErrorInfo | undefined {
+    const lacks = options === undefined ? undefined : this.#api.inexpressible(options);
+    return lacks === undefined ? undefined : { code: 'ERR_IKE_KERNEL', message: lacks };
+  }
+
+  /** Forgets it at once; the kernel does when what is under way has come to its end. */
+  #remove(id: number, sa: InstalledSa): Promise<unknown> {
+    sa.removed = true;
+    this.#sas.delete(id);
+    this.#counters.delete(id);
+    if (this.#byKey.get(keyName(sa.key)) === id) this.#byKey.delete(keyName(sa.key));
+    const { direction, spi, policyId } = sa.parameters;
+    if (direction === 'in') this.#inboundSpis.delete(spi);
+    this.#policies.detach(policyId, direction, id);
+    if (sa.ownReqidKey !== undefined) this.#reqids.release(sa.ownReqidKey);
+    sa.tail = sa.tail.then(async () => {
+      if (!sa.installed || sa.gone) return;
+      const answer = await this.#api.deleteSa(sa.key);
+      if (!answer.ok && answer.error.errno !== 'ESRCH')
+        this.#log.warn('kernel-sa-not-deleted', { sa: id, reason: kernelError(answer.error, 'it').message });
+    });
+    return sa.tail;
+  }
+
+  async #move(id: number, sa: InstalledSa, to: InstalledSa['parameters']): Promise<void> {
+    if (sa.removed || sa.gone || !sa.installed) return;
+    const path = kernelPath(to);
+    if (!path.ok) return this.#mustRekey(id, path.error.message);
+    const moved = await this.#api.moveSa(sa.key, path.value);
+    if (sa.removed && !moved.ok) return;
+    if (!moved.ok) return this.#mustRekey(id, kernelError(moved.error, 'a new address').message);
+    this.#byKey.delete(keyName(sa.key));
+    sa.key = { ...sa.key, ...path.value };
+    if (sa.removed) return;
+    this.#byKey.set(keyName(sa.key), id);
+    const outer = to.outerSaId === undefined ? undefined : this.#sas.get(to.outerSaId);
+    const failure = await this.#policies.attach(
+      to.policyId,
+      to.direction,
+      id,
+      saTemplates(to, sa.reqid, outer?.reqid),
+    );
+    if (failure !== undefined) this.#mustRekey(id, failure.message);
+  }
+
+  /** What cannot move has to be replaced. */
+  #mustRekey(id: number, reason: string): void {
+    this.#log.info('kernel-sa-not-moved', { sa: id, reason });
+    this.#listener({ type: 'expire', saId: id, hard: false });
+  }
+
+  async #ask(id: number): Promise<KernelSaState | undefined> {
+    const sa = this.#sas.get(id);
+    if (sa === undefined || this.#closed || sa.gone) return undefined;
+    const answer = await this.#api.querySa(sa.key);
+    return answer.ok ? answer.value : undefined;
+  }
+
+  /** Events were lost: looks for the SAs that have ended meanwhile, or are about to. */
+  async #resync(): Promise<void> {
+    const dump = await this.#api.dumpSas();
+    if (!dump.ok || this.#closed) return;
+    const there = new Map(dump.value.map((state) => [keyName(state), state]));
+    for (const [id, sa] of [...this.#sas]) {
+      if (!sa.installed || sa.gone) continue;
+      const state = there.get(keyName(sa.key));
+      if (state !== undefined) this.#counters.take(id, state);
+      if (state !== undefined && !isWorn(state)) continue;
+      sa.gone = state === undefined;
+      this.#listener({ type: 'expire', saId: id, hard: sa.gone });
+    }
+  }
+
+  #event(event: KernelEvent): void {
+    if (this.#closed) return;
+    switch (event.type) {
+      case 'acquire': {
+        const policyId = this.#policies.trapOf(event.reqid);
+        if (policyId !== undefined) this.#listener({ type: 'acquire', policyId, packet: event.packet });
+        return;
+      }
+      case 'expire': {
+        const id = this.#byKey.get(keyName(event.sa));
+        const sa = id === undefined ? undefined : this.#sas.get(id);
+        if (id === undefined || sa === undefined) return;
+        if (event.hard) sa.gone = true;
+        return this.#listener({ type: 'expire', saId: id, hard: event.hard });
+      }
+      case 'mapping': {
+        const saId = this.#byKey.get(keyName(event.sa));
+        if (saId === undefined) return;
+        const remote = { address: formatAddress(event.newSource), port: event.newSourcePort };
+        return this.#listener({ type: 'mapping', saId, remote });
+      }
+      case 'lost':
+        return void this.#resync();
+      default:
+        return event satisfies never;
+    }
+  }
+}
+
+/** Whether a soft limit is over. */
+function isWorn({ packets, bytes, limits }: KernelSaState): boolean {
+  const { softBytes, softPackets } = limits;
+  return (softBytes > 0 && bytes >= softBytes) || (softPackets > 0 && packets >= softPackets);
+}
+
+function keyName({ protocol, spi, destination, mark }: SaKey): string {
+  return `${protocol} ${spi} ${toHex(destination)} ${mark?.value}/${mark?.mask}`;
+}
+
+function suiteName({ protocol, mode, encryption, integrity }: SaSuite): string {
+  return [protocol, mode, encryption?.name, integrity?.name].join();
+}
+
+function describeSa({ protocol, mode, encryption, integrity }: SaSuite): string {
+  const names = [encryption, integrity].flatMap((row) => row?.name ?? []).join('-');
+  return `${protocol.toUpperCase()} in ${mode} mode with ${names}`;
+}
