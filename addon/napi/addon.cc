@@ -1,5 +1,6 @@
-// What `require('ike_native.node')` gives: the classes Engine, EspCodec, CoreBench and GcmCipher, the names
-// of the AES-GCM kernels, splitter and joiner of segments, and the benchmark's baseline.
+// What `require('ike_native.node')` gives: the classes Engine, Xfrm, EspCodec, CoreBench and GcmCipher, the
+// names of the AES-GCM kernels, splitter and joiner of segments, XFRM's messages, and the benchmark's
+// baseline.
 #include <napi.h>
 
 #include <cstdlib>
@@ -11,6 +12,8 @@
 #include "napi/engine-object.h"
 #include "napi/gcm-object.h"
 #include "napi/segments.h"
+#include "napi/xfrm-codec.h"
+#include "napi/xfrm-object.h"
 
 namespace {
 
@@ -23,6 +26,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("EspCodec", ike::CodecObject::define(env));
   exports.Set("CoreBench", ike::CoreBench::define(env));
   exports.Set("GcmCipher", ike::GcmObject::define(env));
+  exports.Set("Xfrm", ike::XfrmObject::define(env));
+  exports.Set("xfrmRequest", Napi::Function::New<ike::xfrmRequest>(env, "xfrmRequest"));
+  exports.Set("xfrmReplies", Napi::Function::New<ike::xfrmReplies>(env, "xfrmReplies"));
   exports.Set("gcmKernels", Napi::Function::New<ike::gcmKernelNames>(env, "gcmKernels"));
   exports.Set("baselineEvp", Napi::Function::New<ike::baselineEvp>(env, "baselineEvp"));
   exports.Set("splitPacket", Napi::Function::New<ike::splitPacket>(env, "splitPacket"));

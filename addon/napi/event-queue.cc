@@ -1,4 +1,4 @@
-// The thread-safe function, and datagrams and events as JavaScript objects (the types of
+// Datagrams and events as JavaScript objects (the types of
 // lib/ipsec/engine/native.ts).
 #include "napi/event-queue.h"
 
@@ -6,8 +6,6 @@
 
 namespace ike {
 namespace {
-
-using MailboxHandle = std::shared_ptr<Mailbox>;
 
 napi_value datagramValue(const Values& values, const IkeDatagram& datagram) {
   const napi_value object = values.object();
@@ -57,54 +55,28 @@ napi_value eventValue(const Values& values, const Event& event) {
   return object;
 }
 
-/** On the thread of JavaScript. `env` is null when the environment is going. */
-void deliver(napi_env env, napi_value callback, void* context, void*) {
-  if (env == nullptr || callback == nullptr) return;
-  const Mailbox::Contents contents = (*static_cast<MailboxHandle*>(context))->take();
+void deliver(Mailbox& mailbox, napi_env env, napi_value callback) {
+  const Mailbox::Contents contents = mailbox.take();
   if (contents.datagrams.empty() && contents.events.empty()) return;
   const Values values(env);
-  napi_value arguments[] = {values.array(), values.array()};
-  // One scope a value: thousands of handles would otherwise live until the end of the call.
-  const auto fill = [&](napi_value array, const auto& items, auto make) {
-    for (std::size_t i = 0; i < items.size(); i++) {
-      napi_handle_scope scope = nullptr;
-      if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-      values.push(array, i, make(values, items[i]));
-      napi_close_handle_scope(env, scope);
-    }
-  };
-  fill(arguments[0], contents.datagrams, datagramValue);
-  fill(arguments[1], contents.events, eventValue);
+  napi_value arguments[] = {values.list(contents.datagrams, datagramValue),
+                            values.list(contents.events, eventValue)};
   if (arguments[0] == nullptr || arguments[1] == nullptr) return;
   napi_call_function(env, values.undefined(), callback, 2, arguments, nullptr);
 }
-
-void finalize(napi_env, void* data, void*) { delete static_cast<MailboxHandle*>(data); }
 
 }  // namespace
 
 std::unique_ptr<EventQueue> EventQueue::open(napi_env env, napi_value callback,
                                              std::shared_ptr<Mailbox> mailbox) {
-  std::unique_ptr<EventQueue> queue(new EventQueue(mailbox));
-  auto handle = std::make_unique<MailboxHandle>(mailbox);
-  const napi_value name = Values(env).text("ike-native engine");
-  if (napi_create_threadsafe_function(env, callback, nullptr, name, 0, 1, handle.get(), finalize,
-                                      handle.get(), deliver, &queue->function_) != napi_ok)
-    return nullptr;
-  // Its finalizer owns it from here on.
-  [[maybe_unused]] const MailboxHandle* const owned = handle.release();
-  mailbox->setWake(
-      [](void* function) {
-        napi_call_threadsafe_function(static_cast<napi_threadsafe_function>(function), nullptr,
-                                      napi_tsfn_nonblocking);
-      },
-      queue->function_);
-  return queue;
+  std::unique_ptr<Bell> bell =
+      Bell::open(env, callback, "ike-native engine",
+                 [mailbox](napi_env here, napi_value function) { deliver(*mailbox, here, function); });
+  if (bell == nullptr) return nullptr;
+  mailbox->setWake([](void* context) { static_cast<Bell*>(context)->ring(); }, bell.get());
+  return std::unique_ptr<EventQueue>(new EventQueue(std::move(mailbox), std::move(bell)));
 }
 
-EventQueue::~EventQueue() {
-  mailbox_->setWake(nullptr, nullptr);
-  if (function_ != nullptr) napi_release_threadsafe_function(function_, napi_tsfn_abort);
-}
+EventQueue::~EventQueue() { mailbox_->setWake(nullptr, nullptr); }
 
 }  // namespace ike

@@ -1,5 +1,4 @@
-// The way from the worker to JavaScript: a thread-safe function that empties the mailbox and calls
-// `callback(datagrams, events)`.
+// The way from the engine's workers to JavaScript: empties the mailbox and calls `callback(datagrams, events)`.
 #pragma once
 
 #include <node_api.h>
@@ -7,6 +6,7 @@
 #include <memory>
 
 #include "engine/mailbox.h"
+#include "napi/bell.h"
 
 namespace ike {
 
@@ -17,15 +17,16 @@ class EventQueue {
                                           std::shared_ptr<Mailbox> mailbox);
 
   /** For the end of the environment: Node-API takes the function away by itself. */
-  void abandon() noexcept { function_ = nullptr; }
+  void abandon() noexcept { bell_->abandon(); }
   /** No worker may post any more. */
   ~EventQueue();
 
  private:
-  explicit EventQueue(std::shared_ptr<Mailbox> mailbox) noexcept : mailbox_(std::move(mailbox)) {}
+  EventQueue(std::shared_ptr<Mailbox> mailbox, std::unique_ptr<Bell> bell) noexcept
+      : mailbox_(std::move(mailbox)), bell_(std::move(bell)) {}
 
   std::shared_ptr<Mailbox> mailbox_;
-  napi_threadsafe_function function_ = nullptr;
+  std::unique_ptr<Bell> bell_;
 };
 
 }  // namespace ike

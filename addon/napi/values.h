@@ -64,6 +64,20 @@ class Values {
       napi_set_element(env_, array, static_cast<std::uint32_t>(index), value);
   }
 
+  /** An array of `make(values, item)`. One scope a value: thousands of handles would otherwise live until the end of the call. */
+  template <typename Items, typename Make>
+  napi_value list(const Items& items, Make make) const {
+    const napi_value array = this->array();
+    std::size_t index = 0;
+    for (const auto& item : items) {
+      napi_handle_scope scope = nullptr;
+      if (napi_open_handle_scope(env_, &scope) != napi_ok) return nullptr;
+      push(array, index++, make(*this, item));
+      napi_close_handle_scope(env_, scope);
+    }
+    return array;
+  }
+
  private:
   napi_env env_;
 };

@@ -1,9 +1,8 @@
-// Requests with their attributes, and the wait for the kernel's acknowledgement.
+// The requests, and the wait for the kernel's acknowledgement.
 #include "net/netlink.h"
 
 #include <linux/fib_rules.h>
 #include <linux/if_link.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -13,6 +12,9 @@
 #include <cstring>
 #include <span>
 
+#include "net/netlink-message.h"
+#include "net/netlink-reader.h"
+
 namespace ike {
 namespace {
 
@@ -20,68 +22,13 @@ constexpr int kAnswerWaitMs = 2000;
 
 }  // namespace
 
-/** A message under construction. All of ours are far shorter than the buffer. */
-class Netlink::Request {
- public:
-  Request(std::uint16_t type, std::uint16_t flags) noexcept {
-    nlmsghdr header{};
-    header.nlmsg_type = type;
-    header.nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | NLM_F_ACK | flags);
-    append(&header, sizeof header);
-  }
-
-  void append(const void* data, std::size_t lengthBytes) noexcept {
-    if (lengthBytes == 0 || used_ + NLMSG_ALIGN(lengthBytes) > bytes_.size()) return;
-    std::memcpy(bytes_.data() + used_, data, lengthBytes);
-    used_ += NLMSG_ALIGN(lengthBytes);
-  }
-
-  void attribute(std::uint16_t type, std::span<const std::uint8_t> value) noexcept {
-    const rtattr header{.rta_len = static_cast<std::uint16_t>(sizeof(rtattr) + value.size()),
-                        .rta_type = type};
-    append(&header, sizeof header);
-    append(value.data(), value.size());
-  }
-
-  void attribute(std::uint16_t type, std::uint32_t value) noexcept {
-    std::array<std::uint8_t, 4> bytes;
-    std::memcpy(bytes.data(), &value, 4);
-    attribute(type, bytes);
-  }
-
-  /** Opens an attribute that holds others; `end` closes it. */
-  std::size_t begin(std::uint16_t type) noexcept {
-    const std::size_t place = used_;
-    attribute(type, std::span<const std::uint8_t>{});
-    return place;
-  }
-
-  void end(std::size_t place) noexcept {
-    const auto lengthBytes = static_cast<std::uint16_t>(used_ - place);
-    std::memcpy(bytes_.data() + place, &lengthBytes, sizeof lengthBytes);
-  }
-
-  std::span<const std::uint8_t> finish(std::uint32_t sequence) noexcept {
-    nlmsghdr header;
-    std::memcpy(&header, bytes_.data(), sizeof header);
-    header.nlmsg_len = static_cast<std::uint32_t>(used_);
-    header.nlmsg_seq = sequence;
-    std::memcpy(bytes_.data(), &header, sizeof header);
-    return {bytes_.data(), used_};
-  }
-
- private:
-  alignas(nlmsghdr) std::array<std::uint8_t, 512> bytes_{};
-  std::size_t used_ = 0;
-};
-
 Outcome<Netlink> Netlink::open() {
   Fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!fd) return systemFailure("ERR_IKE_SYSTEM", "rtnetlink socket", errno);
   return Netlink(std::move(fd));
 }
 
-int Netlink::exchange(Request& request) {
+int Netlink::exchange(NetlinkMessage& request) {
   const std::uint32_t sequence = ++sequence_;
   const std::span<const std::uint8_t> message = request.finish(sequence);
   sockaddr_nl kernel{};
@@ -96,25 +43,21 @@ int Netlink::exchange(Request& request) {
     alignas(nlmsghdr) std::array<std::uint8_t, 4096> answer;
     const ssize_t length = ::recv(fd_.get(), answer.data(), answer.size(), 0);
     if (length < 0) return errno;
-    if (static_cast<std::size_t>(length) < sizeof(nlmsghdr) + sizeof(nlmsgerr)) continue;
-    nlmsghdr header;
-    std::memcpy(&header, answer.data(), sizeof header);
-    if (header.nlmsg_seq != sequence || header.nlmsg_type != NLMSG_ERROR) continue;
-    nlmsgerr error;
-    std::memcpy(&error, answer.data() + sizeof header, sizeof error);
-    return -error.error;
+    const auto part = NetlinkParts(std::span(answer).first(static_cast<std::size_t>(length))).next();
+    if (!part || part->header.nlmsg_seq != sequence) continue;
+    if (const auto verdict = readVerdict(*part)) return verdict->error;
   }
   return ETIMEDOUT;
 }
 
 int Netlink::rule(bool add, int family, const RoutingRule& wanted) {
-  Request request(add ? RTM_NEWRULE : RTM_DELRULE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+  NetlinkMessage request(add ? RTM_NEWRULE : RTM_DELRULE, NLM_F_ACK | (add ? NLM_F_CREATE | NLM_F_EXCL : 0));
   fib_rule_hdr header{};
   header.family = static_cast<std::uint8_t>(family);
   header.table = RT_TABLE_UNSPEC;
   header.action = FR_ACT_TO_TBL;
   header.flags = FIB_RULE_INVERT;
-  request.append(&header, sizeof header);
+  request.append(header);
   request.attribute(FRA_PRIORITY, wanted.priority);
   request.attribute(FRA_FWMARK, wanted.mark);
   request.attribute(FRA_FWMASK, UINT32_MAX);
@@ -126,7 +69,8 @@ int Netlink::addRule(int family, const RoutingRule& wanted) { return rule(true, 
 int Netlink::deleteRule(int family, const RoutingRule& wanted) { return rule(false, family, wanted); }
 
 int Netlink::route(bool add, const Route& wanted) {
-  Request request(add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_REPLACE : 0);
+  NetlinkMessage request(add ? RTM_NEWROUTE : RTM_DELROUTE,
+                         NLM_F_ACK | (add ? NLM_F_CREATE | NLM_F_REPLACE : 0));
   rtmsg header{};
   header.rtm_family = static_cast<std::uint8_t>(wanted.destination.address.family());
   header.rtm_dst_len = wanted.destination.lengthBits;
@@ -135,7 +79,7 @@ int Netlink::route(bool add, const Route& wanted) {
   header.rtm_scope =
       add ? static_cast<std::uint8_t>(RT_SCOPE_UNIVERSE) : static_cast<std::uint8_t>(RT_SCOPE_NOWHERE);
   header.rtm_type = RTN_UNICAST;
-  request.append(&header, sizeof header);
+  request.append(header);
   request.attribute(RTA_TABLE, wanted.table);
   request.attribute(RTA_DST, wanted.destination.address.view());
   request.attribute(RTA_OIF, static_cast<std::uint32_t>(wanted.interfaceIndex));
@@ -148,15 +92,15 @@ int Netlink::replaceRoute(const Route& wanted) { return route(true, wanted); }
 int Netlink::deleteRoute(const Route& wanted) { return route(false, wanted); }
 
 int Netlink::disableLinkLocal(int interfaceIndex) {
-  Request request(RTM_NEWLINK, 0);
+  NetlinkMessage request(RTM_NEWLINK, NLM_F_ACK);
   ifinfomsg header{};
   header.ifi_family = AF_UNSPEC;
   header.ifi_index = interfaceIndex;
-  request.append(&header, sizeof header);
+  request.append(header);
   const std::size_t families = request.begin(IFLA_AF_SPEC);
   const std::size_t v6 = request.begin(AF_INET6);
   const std::uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
-  request.attribute(IFLA_INET6_ADDR_GEN_MODE, std::span(&mode, 1));
+  request.attribute(IFLA_INET6_ADDR_GEN_MODE, mode);
   request.end(v6);
   request.end(families);
   return exchange(request);

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "net/fd.h"
+#include "net/netlink-message.h"
 #include "net/outcome.h"
 #include "net/prefix.h"
 
@@ -37,12 +38,10 @@ class Netlink {
   int disableLinkLocal(int interfaceIndex);
 
  private:
-  class Request;
-
   explicit Netlink(Fd fd) noexcept : fd_(std::move(fd)) {}
   int rule(bool add, int family, const RoutingRule& rule);
   int route(bool add, const Route& route);
-  int exchange(Request& request);
+  int exchange(NetlinkMessage& request);
 
   Fd fd_;
   std::uint32_t sequence_ = 0;

@@ -41,6 +41,8 @@ export interface EncryptionAlgorithm extends Standing {
   readonly blockBytes: number;
   /** The integrity check value that the cipher itself makes; 0 when it is not an AEAD. */
   readonly icvBytes: number;
+  /** The name in Linux's XFRM; absent where it has none. */
+  readonly xfrm?: string;
 }
 
 /** A pseudorandom function (transform type 2). */
@@ -62,6 +64,8 @@ export interface IntegrityAlgorithm extends Standing {
   readonly keyBytes: number;
   /** The truncated check value as sent. */
   readonly icvBytes: number;
+  /** The name in Linux's XFRM; absent where it has none. */
+  readonly xfrm?: string;
 }
 
 /** A key exchange method (transform type 4). */
@@ -123,9 +127,19 @@ const sizes = (
     cipher(name.replace('#', String(keyBits)), id, mode, { keyBits, ...lengths }),
   );
 const gcm = (id: number, icvBytes: number) =>
-  sizes(`aes#gcm${icvBytes}`, id, 'aes-gcm', { saltBytes: 4, ivBytes: 8, icvBytes });
+  sizes(`aes#gcm${icvBytes}`, id, 'aes-gcm', {
+    saltBytes: 4,
+    ivBytes: 8,
+    icvBytes,
+    xfrm: 'rfc4106(gcm(aes))',
+  });
 const ccm = (id: number, icvBytes: number) =>
-  sizes(`aes#ccm${icvBytes}`, id, 'aes-ccm', { saltBytes: 3, ivBytes: 8, icvBytes });
+  sizes(`aes#ccm${icvBytes}`, id, 'aes-ccm', {
+    saltBytes: 3,
+    ivBytes: 8,
+    icvBytes,
+    xfrm: 'rfc4309(ccm(aes))',
+  });
 const prf = (
   name: string,
   id: number,
@@ -137,8 +151,9 @@ const integ = (
   id: number,
   keyBytes: number,
   icvBytes: number,
+  xfrm: string,
   more: Partial<IntegrityAlgorithm> = {},
-): IntegrityAlgorithm => ({ kind: 'integ', name, id, keyBytes, icvBytes, ...more });
+): IntegrityAlgorithm => ({ kind: 'integ', name, id, keyBytes, icvBytes, xfrm, ...more });
 const dh = (
   name: string,
   id: number,
@@ -185,21 +200,35 @@ export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
     saltBytes: 4,
     ivBytes: 8,
     icvBytes: 16,
+    xfrm: 'rfc7539esp(chacha20,poly1305)',
   }),
   ...ccm(16, 16),
   ...ccm(15, 12),
   ...ccm(14, 8),
-  ...sizes('aes#', 12, 'aes-cbc', { ivBytes: 16, blockBytes: 16 }),
-  ...sizes('aes#ctr', 13, 'aes-ctr', { saltBytes: 4, ivBytes: 8 }),
-  ...sizes('camellia#', 23, 'camellia-cbc', { ivBytes: 16, blockBytes: 16 }),
-  ...sizes('aes#gmac', 21, 'aes-gmac', { saltBytes: 4, ivBytes: 8, icvBytes: 16, only: 'esp' }),
-  cipher('null', 11, 'null', { keyBits: 0, keyLengthAttribute: false, ivBytes: 0, only: 'esp' }),
+  ...sizes('aes#', 12, 'aes-cbc', { ivBytes: 16, blockBytes: 16, xfrm: 'cbc(aes)' }),
+  ...sizes('aes#ctr', 13, 'aes-ctr', { saltBytes: 4, ivBytes: 8, xfrm: 'rfc3686(ctr(aes))' }),
+  ...sizes('camellia#', 23, 'camellia-cbc', { ivBytes: 16, blockBytes: 16, xfrm: 'cbc(camellia)' }),
+  ...sizes('aes#gmac', 21, 'aes-gmac', {
+    saltBytes: 4,
+    ivBytes: 8,
+    icvBytes: 16,
+    only: 'esp',
+    xfrm: 'rfc4543(gcm(aes))',
+  }),
+  cipher('null', 11, 'null', {
+    keyBits: 0,
+    keyLengthAttribute: false,
+    ivBytes: 0,
+    only: 'esp',
+    xfrm: 'ecb(cipher_null)',
+  }),
   cipher('3des', 3, '3des-cbc', {
     keyBits: 192,
     keyLengthAttribute: false,
     ivBytes: 8,
     blockBytes: 8,
     old: true,
+    xfrm: 'cbc(des3_ede)',
   }),
   cipher('des', 2, 'des-cbc', {
     keyBits: 64,
@@ -207,6 +236,7 @@ export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
     ivBytes: 8,
     blockBytes: 8,
     old: true,
+    xfrm: 'cbc(des)',
   }),
   prf('prfmd5', 1, 16, { old: true }),
   prf('prfsha1', 2, 20),
@@ -215,15 +245,15 @@ export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
   prf('prfsha512', 7, 64),
   prf('prfaesxcbc', 4, 16, { fixedKeyBytes: 16 }),
   prf('prfaescmac', 8, 16, { fixedKeyBytes: 16 }),
-  integ('md5', 1, 16, 12, { old: true }),
-  integ('sha1', 2, 20, 12),
-  integ('sha256', 12, 32, 16),
-  integ('sha384', 13, 48, 24),
-  integ('sha512', 14, 64, 32),
-  integ('aesxcbc', 5, 16, 12),
-  integ('aescmac', 8, 16, 12),
+  integ('md5', 1, 16, 12, 'hmac(md5)', { old: true }),
+  integ('sha1', 2, 20, 12, 'hmac(sha1)'),
+  integ('sha256', 12, 32, 16, 'hmac(sha256)'),
+  integ('sha384', 13, 48, 24, 'hmac(sha384)'),
+  integ('sha512', 14, 64, 32, 'hmac(sha512)'),
+  integ('aesxcbc', 5, 16, 12, 'xcbc(aes)'),
+  integ('aescmac', 8, 16, 12, 'cmac(aes)'),
   // What Linux before 2.6.33 and old Androids mean by number 12; a peer does not say which it is.
-  integ('sha256_96', 12, 32, 12, { only: 'esp' }),
+  integ('sha256_96', 12, 32, 12, 'hmac(sha256)', { only: 'esp' }),
   dh('curve25519', 31, 32, 32, 32, true),
   dh('curve448', 32, 56, 56, 56),
   dh('ecp256', 19, 64, 32, 32, true),

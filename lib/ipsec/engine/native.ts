@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SystemError } from '../../errors.ts';
 import type { OuterHeader, PacketSummary, Policy, SaLimits, WorkerStats } from '../data-plane.ts';
+import type { NativeXfrm, NativeXfrmCallback, NativeXfrmReply } from '../kernel/xfrm-native.ts';
 import type { TrafficSelector } from '../selector.ts';
 
 /** Compiled, this file lies in dist/lib/ipsec/engine/, in a checkout as in the published package. */
@@ -14,6 +15,14 @@ const PACKAGE_ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 /** All addresses are 4 or 16 bytes in network order. Wrong arguments throw with `code` ERR_IKE_ARGUMENT. */
 export interface NativeAddon {
   readonly Engine: new (config: NativeConfig, callback: NativeCallback) => NativeEngine;
+  /** The kernel's XFRM. Throws ERR_IKE_PRIVILEGE, ERR_IKE_NO_XFRM or ERR_IKE_SYSTEM. */
+  readonly Xfrm: new (
+    callback: NativeXfrmCallback,
+  ) => NativeXfrm;
+  /** For tests: the bytes of the request that a method of NativeXfrm makes of these arguments; `moveSa` takes what the kernel shows. */
+  xfrmRequest(method: string, ...args: readonly unknown[]): Uint8Array;
+  /** For tests: what the messages of a buffer say. */
+  xfrmReplies(bytes: Uint8Array): NativeXfrmReply[];
   /** One SA without sockets; `sequenceHigh` and `sequenceLow`: the last number used. `kernel`: what computes AES-GCM. */
   readonly EspCodec: new (
     sa: NativeSa,
