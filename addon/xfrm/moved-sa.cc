@@ -67,8 +67,7 @@ std::optional<MovedSa> moveSa(const NetlinkPart& shown, const Path& path) {
                          fromKernel(info->id.daddr, info->family) == path.destination;
   if (portsOnly && encapsulation.has_value() != path.encapsulation.has_value()) return std::nullopt;
 
-  NetlinkMessage message(portsOnly ? XFRM_MSG_UPDSA : XFRM_MSG_NEWSA,
-                         NLM_F_ACK | (portsOnly ? 0 : NLM_F_CREATE | NLM_F_EXCL));
+  NetlinkMessage message(portsOnly ? XFRM_MSG_UPDSA : XFRM_MSG_NEWSA, NLM_F_ACK);
   const xfrm_lifetime_cur used = info->curlft;
   info->saddr = toKernel(path.source);
   info->id.daddr = toKernel(path.destination);

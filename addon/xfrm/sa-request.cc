@@ -3,6 +3,9 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "xfrm/convert.h"
 
 namespace ike::xfrm {
@@ -31,13 +34,9 @@ void appendAlgorithm(NetlinkMessage& message, std::uint16_t type, const Algorith
   message.end(place);
 }
 
-/** A bitmap of zeros. Outbound SAs with 64-bit numbers need one, too. */
+/** The kernel makes a bitmap of zeros itself. */
 void appendWindow(NetlinkMessage& message, std::uint32_t window) {
-  const std::uint32_t words = (window + 31) / 32;
-  const std::size_t place = message.begin(XFRMA_REPLAY_ESN_VAL);
-  message.append(ReplayHead{words, 0, 0, 0, 0, window});
-  for (std::uint32_t i = 0; i < words; i++) message.append(std::uint32_t{0});
-  message.end(place);
+  message.attribute(XFRMA_REPLAY_ESN_VAL, ReplayHead{(window + 31) / 32, 0, 0, 0, 0, window});
 }
 
 void appendEncapsulation(NetlinkMessage& message, const Encapsulation& wanted) {
@@ -88,8 +87,7 @@ void appendKey(NetlinkMessage& message, const SaKey& key) {
 }  // namespace
 
 NetlinkMessage addSa(const Sa& sa, bool update) {
-  const unsigned how = update ? 0 : NLM_F_CREATE | NLM_F_EXCL;
-  NetlinkMessage message(update ? XFRM_MSG_UPDSA : XFRM_MSG_NEWSA, NLM_F_ACK | how);
+  NetlinkMessage message(update ? XFRM_MSG_UPDSA : XFRM_MSG_NEWSA, NLM_F_ACK);
   xfrm_usersa_info info = infoOf(sa.key, sa.mode, sa.reqid);
   if (sa.selector) info.sel = toKernel(*sa.selector);
   info.lft = toKernel(sa.limits);
@@ -109,7 +107,8 @@ NetlinkMessage addSa(const Sa& sa, bool update) {
   }
   if (!sa.copyDscpOut)
     message.attribute(XFRMA_SA_EXTRA_FLAGS, std::uint32_t{XFRM_SA_XFLAG_DONT_ENCAP_DSCP});
-  if (wide) appendWindow(message, sa.replayWindow == 0 ? 1 : sa.replayWindow);
+  // 64-bit numbers need a window outbound, too.
+  if (wide) appendWindow(message, std::max(1u, sa.replayWindow));
   appendMark(message, sa.key.mark);
   if (sa.ifId != 0) message.attribute(XFRMA_IF_ID, sa.ifId);
   if (sa.setMark) {
