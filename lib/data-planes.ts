@@ -54,7 +54,8 @@ export async function openDataPlane(config: Config, parts: PlaneParts): Promise<
  */
 export function uncarriedProposal(
   config: Config,
-  dataPlane: Pick<DataPlane, 'name' | 'supports'> & Partial<Pick<DataPlane, 'udpEncapsulationOnly'>>,
+  dataPlane: Pick<DataPlane, 'name' | 'supports'> &
+    Partial<Pick<DataPlane, 'udpEncapsulationOnly' | 'refusal'>>,
 ): ConfigError | undefined {
   for (const connection of Object.values(config.connections))
     for (const child of Object.values(connection.children)) {
@@ -75,7 +76,11 @@ export function uncarriedProposal(
         for (const { text, encr, integ } of child.proposals)
           for (const encryption of encr.length > 0 ? encr : [undefined])
             for (const integrity of integ.length > 0 ? integ : [undefined]) {
-              if (dataPlane.supports({ protocol, mode, encryption, integrity })) continue;
+              const suite = { protocol, mode, encryption, integrity };
+              if (dataPlane.supports(suite)) continue;
+              const refusal = dataPlane.refusal?.(suite);
+              if (refusal !== undefined)
+                return new ConfigError(`${path}.${protocol}Proposals`, `"${text}": ${refusal}`);
               const name = [encryption, integrity].flatMap((row) => row?.name ?? []).join('-');
               const lacks = `"${text}": the ${dataPlane.name} data plane has no`;
               // Is it the algorithms, or would others be as bad?

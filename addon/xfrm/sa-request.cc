@@ -2,6 +2,7 @@
 #include "xfrm/sa-request.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <cstring>
@@ -66,6 +67,8 @@ std::uint8_t flagsOf(const Sa& sa) noexcept {
   // Without a selector a tunnel is for both address families.
   if (sa.mode == Mode::tunnel && !sa.selector) flags |= XFRM_STATE_AF_UNSPEC;
   if (sa.esn) flags |= XFRM_STATE_ESN;
+  // RFC 4302 §3.3.3.2.1: a header of AH in IPv4 is a multiple of 4 bytes; the kernel's own habit is 8.
+  if (sa.key.protocol == IPPROTO_AH && !sa.key.destination.isV6()) flags |= XFRM_STATE_ALIGN4;
   return static_cast<std::uint8_t>(flags);
 }
 

@@ -1,14 +1,17 @@
-// A program with an engine, driven over the IPC channel by lab.ts: each message calls one method below, each event goes back. Not a
+// A program with an engine, or a kernel's data plane, driven over the IPC channel by lab.ts: each message calls one method below, each event goes back. Not a
 // test by itself.
 
 import { spawnSync } from 'node:child_process';
 import { parseConfig } from '../../lib/config/parse.ts';
 import type { ErrorInfo } from '../../lib/errors.ts';
 import type { Datagram, Log } from '../../lib/ike/runtime.ts';
-import type { DataPlane, Policy, SaParameters } from '../../lib/ipsec/data-plane.ts';
+import type { DataPlane, Policy, SaParameters, SaSuite, WantedSa } from '../../lib/ipsec/data-plane.ts';
 import { openEngine } from '../../lib/ipsec/engine/index.ts';
+import { openKernelPlane } from '../../lib/ipsec/kernel/index.ts';
+import { openXfrm } from '../../lib/ipsec/kernel/xfrm.ts';
 import type { Endpoint } from '../../lib/net/address.ts';
 import type { Transport } from '../../lib/net/transport.ts';
+import { random } from '../../lib/node-runtime.ts';
 
 interface Call {
   readonly id: number;
@@ -23,7 +26,7 @@ const FLOOD = `
   next();`;
 
 let dataPlane: DataPlane;
-let transport: Transport;
+let transport: Transport | undefined;
 
 const report = (event: unknown): void => {
   process.send?.({ event });
@@ -45,16 +48,29 @@ function promised(start: (done: (error?: ErrorInfo) => void) => void): Promise<v
 
 const methods: Readonly<Record<string, (...args: never[]) => unknown>> = {
   async open(input: unknown) {
-    ({ dataPlane, transport } = await openEngine(parseConfig(input), log, () => performance.now()));
+    const open = await openEngine(parseConfig(input), log, () => performance.now());
+    ({ dataPlane, transport } = open);
     dataPlane.onEvent((event) => report(event));
-    transport.onDatagram((datagram) => report({ type: 'datagram', ...datagram }));
-    return transport.ports;
+    open.transport.onDatagram((datagram) => report({ type: 'datagram', ...datagram }));
+    return open.transport.ports;
   },
+  /** The data plane alone, without sockets. */
+  async openXfrm(input: unknown) {
+    const config = parseConfig(input);
+    dataPlane = await openKernelPlane(config, openXfrm(config.kernel), {
+      nowMs: () => performance.now(),
+      random,
+      log,
+    });
+    dataPlane.onEvent((event) => report(event));
+  },
+  /** Why the plane does not have such SAs. */
+  refusal: (suite: SaSuite) => dataPlane.refusal?.(suite),
   /** Whether ESP travels only inside UDP here. */
   udpEncapsulationOnly: () => dataPlane.udpEncapsulationOnly,
-  allocateSpi: () =>
+  allocateSpi: (wanted?: WantedSa) =>
     new Promise((resolve, reject) => {
-      dataPlane.allocateSpi((result) => (result.ok ? resolve(result.value) : reject(result.error)));
+      dataPlane.allocateSpi((result) => (result.ok ? resolve(result.value) : reject(result.error)), wanted);
     }),
   releaseSpi: (spi: number) => dataPlane.releaseSpi(spi),
   addSa: (sa: SaParameters) => promised((done) => dataPlane.addSa(sa, done)),
@@ -64,8 +80,8 @@ const methods: Readonly<Record<string, (...args: never[]) => unknown>> = {
   addPolicy: (policy: Policy) => promised((done) => dataPlane.addPolicy(policy, done)),
   deletePolicy: (id: number) => dataPlane.deletePolicy(id),
   stats: () => dataPlane.stats(),
-  send: (datagram: Datagram) => transport.send(datagram),
-  localAddressFor: (remote: Endpoint) => transport.localAddressFor(remote),
+  send: (datagram: Datagram) => transport?.send(datagram),
+  localAddressFor: (remote: Endpoint) => transport?.localAddressFor(remote),
   now: () => performance.now(),
   /** Microseconds of processor time that the process has used, in all threads. */
   cpu: () => process.cpuUsage().user + process.cpuUsage().system,
@@ -73,7 +89,7 @@ const methods: Readonly<Record<string, (...args: never[]) => unknown>> = {
   flood(count: number) {
     const dropped = () => dataPlane.stats().drops['ike-overflow'];
     const before = dropped();
-    spawnSync(process.execPath, ['-e', FLOOD, String(count), String(transport.ports.ike)]);
+    spawnSync(process.execPath, ['-e', FLOOD, String(count), String(transport?.ports.ike)]);
     const idle = new Int32Array(new SharedArrayBuffer(4));
     let last = -1;
     // All are in the socket's buffer now; the worker is done when the count stands still.
@@ -85,7 +101,7 @@ const methods: Readonly<Record<string, (...args: never[]) => unknown>> = {
   },
   async close() {
     await dataPlane.close();
-    await transport.close();
+    await transport?.close();
     process.disconnect();
   },
   closeTunnel: () => dataPlane.close(),

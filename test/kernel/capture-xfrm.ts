@@ -35,7 +35,7 @@ const REQUESTS: Readonly<Record<string, string>> = {
   'gcm tunnel': `state add ${ESP} spi 0x1001 reqid 7 mode tunnel replay-window 32 flag af-unspec ${GCM}`,
   'cbc tunnel': `state add ${ESP} spi 0x1002 reqid 8 mode tunnel flag af-unspec ${CBC}`,
   'chacha tunnel v6': `state add src 2001:db8::1 dst 2001:db8::2 proto esp spi 0x1003 reqid 9 mode tunnel flag af-unspec ${CHACHA}`,
-  'ah transport': `state add src 192.0.2.1 dst 192.0.2.2 proto ah spi 0x1004 reqid 10 mode transport replay-window 32 ${SHA1} sel ${HOSTS}`,
+  'ah transport': `state add src 192.0.2.1 dst 192.0.2.2 proto ah spi 0x1004 reqid 10 mode transport replay-window 32 flag align4 ${SHA1} sel ${HOSTS}`,
   'esn window': `state add ${ESP} spi 0x1005 reqid 11 mode tunnel replay-window 128 flag esn af-unspec ${GCM}`,
   'esn outbound': `state add ${ESP} spi 0x1015 reqid 11 mode tunnel replay-window 1 flag esn af-unspec ${GCM}`,
   'udp encapsulation': `state add ${BACK} spi 0x1006 reqid 7 mode tunnel replay-window 32 flag af-unspec ${GCM} encap espinudp 4500 34567 0.0.0.0`,

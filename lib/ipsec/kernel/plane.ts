@@ -17,11 +17,22 @@ import type {
   WantedSa,
 } from '../data-plane.ts';
 import { checkSa, suiteIsSound } from '../sa-check.ts';
+import { AdoptedSas } from './adopted.ts';
 import { Counters } from './counters.ts';
-import { kernelError } from './failure.ts';
-import type { KernelApi, KernelEvent, KernelOwner, KernelSaState, SaKey } from './kernel-api.ts';
+import { kernelError, saError } from './failure.ts';
+import type {
+  KernelAnswer,
+  KernelApi,
+  KernelEvent,
+  KernelFailure,
+  KernelOwner,
+  KernelSaState,
+  SaKey,
+} from './kernel-api.ts';
 import { kernelPath, kernelSa, saTemplates, spiRequest } from './kernel-sa.ts';
+import { clearLeftovers, divideLeftovers, findLeftovers, type Leftovers } from './leftovers.ts';
 import { KernelPolicies } from './policies.ts';
+import { PolicySlots } from './policy-slots.ts';
 import { Reqids } from './reqids.ts';
 
 const MAX_SAS = 65536;
@@ -56,6 +67,7 @@ export class KernelDataPlane implements DataPlane {
   readonly #log: Log;
   readonly #reqids: Reqids;
   readonly #policies: KernelPolicies;
+  readonly #adopted: AdoptedSas;
   readonly #counters: Counters;
   readonly #sas = new Map<number, InstalledSa>();
   /** Ids by what the kernel knows SAs by. */
@@ -72,7 +84,9 @@ export class KernelDataPlane implements DataPlane {
     this.name = api.name;
     this.#log = log;
     this.#reqids = new Reqids(owner.reqid);
-    this.#policies = new KernelPolicies(api, this.#reqids);
+    const slots = new PolicySlots(api);
+    this.#policies = new KernelPolicies(slots, this.#reqids);
+    this.#adopted = new AdoptedSas(api, slots);
     this.#counters = new Counters({ nowMs, ask: (id) => this.#ask(id) });
     api.onEvent((event) => this.#event(event));
   }
@@ -83,6 +97,18 @@ export class KernelDataPlane implements DataPlane {
 
   refusal(suite: SaSuite): string | undefined {
     return this.#refusals.get(suiteName(suite));
+  }
+
+  /** What an earlier run has left under our reqids. Before anything else. */
+  leftovers(): Promise<Result<Leftovers, KernelFailure>> {
+    return findLeftovers(this.#api, this.#reqids);
+  }
+
+  /** Takes what still carries traffic over, and removes the rest. */
+  adopt(leftovers: Leftovers): KernelAnswer {
+    const { alive, dead } = divideLeftovers(leftovers);
+    this.#adopted.adopt(alive, this.#reqids);
+    return clearLeftovers(this.#api, dead);
   }
 
   /** This kernel has no such SAs, as was tried. */
@@ -143,7 +169,7 @@ export class KernelDataPlane implements DataPlane {
   async close(): Promise<void> {
     if (this.#closed) return;
     for (const spi of [...this.#reserved.keys()]) this.releaseSpi(spi);
-    const policies = this.#policies.close();
+    const policies = Promise.all([this.#policies.close(), this.#adopted.close()]);
     const sas = [...this.#sas].map(([id, sa]) => this.#remove(id, sa));
     this.#closed = true;
     this.#counters.close();
@@ -204,13 +230,14 @@ export class KernelDataPlane implements DataPlane {
     record.installed = added.ok;
     if (!added.ok) {
       if (!record.removed) this.#remove(sa.id, record);
-      return kernelError(added.error, describeSa(sa));
+      return saError(added.error, sa, { v6: wanted.value.destination.length === 16, esn: sa.esn });
     }
     if (record.removed) return { code: 'removed', message: 'the SA was deleted while it was being added' };
     this.#counters.add(sa.id, sa.direction);
     const templates = saTemplates(parameters, reqid.value, outer?.reqid);
     const failure = await this.#policies.attach(sa.policyId, sa.direction, sa.id, templates);
     if (failure !== undefined && !record.removed) this.#remove(sa.id, record);
+    if (failure === undefined && sa.direction === 'out') void this.#adopted.replacedBy(record.key);
     return failure;
   }
 
@@ -310,7 +337,10 @@ export class KernelDataPlane implements DataPlane {
       case 'expire': {
         const id = this.#byKey.get(keyName(event.sa));
         const sa = id === undefined ? undefined : this.#sas.get(id);
-        if (id === undefined || sa === undefined) return;
+        if (id === undefined || sa === undefined) {
+          if (event.hard) void this.#adopted.ended(event.sa);
+          return;
+        }
         if (event.hard) sa.gone = true;
         return this.#listener({ type: 'expire', saId: id, hard: event.hard });
       }
@@ -340,9 +370,4 @@ function keyName({ protocol, spi, destination, mark }: SaKey): string {
 
 function suiteName({ protocol, mode, encryption, integrity }: SaSuite): string {
   return [protocol, mode, encryption?.name, integrity?.name].join();
-}
-
-function describeSa({ protocol, mode, encryption, integrity }: SaSuite): string {
-  const names = [encryption, integrity].flatMap((row) => row?.name ?? []).join('-');
-  return `${protocol.toUpperCase()} in ${mode} mode with ${names}`;
 }

@@ -1,5 +1,6 @@
-// What a policy is in the kernel: for each pair of selectors one outwards, one inwards and one for what is forwarded inwards. Without an SA
-// it blocks; a trap asks for one; with SAs it says which they are, by template and reqid. `bypass` lets pass and `discard` blocks.
+// What a policy is in the kernel: for each pair of selectors one outwards, one inwards and one for what is forwarded inwards. A trap asks
+// for an SA; what is protected says by template and reqid which SAs it needs, from the first one on: a policy that blocked before would
+// drop the packets that wait at a trap. `bypass` lets pass and `discard` blocks.
 
 import type { ErrorInfo, Result } from '../../errors.ts';
 import { fail, ok } from '../../errors.ts';
@@ -8,7 +9,7 @@ import type { Policy } from '../data-plane.ts';
 import { formatSelector } from '../selector.ts';
 import { kernelError } from './failure.ts';
 import type { KernelAnswer, KernelOptions, KernelSelector, KernelTemplate, PolicyKey } from './kernel-api.ts';
-import { PolicySlots, type SlotKernel } from './policy-slots.ts';
+import type { PolicySlots } from './policy-slots.ts';
 import type { Reqids } from './reqids.ts';
 import { kernelSelectors } from './selectors.ts';
 
@@ -21,6 +22,8 @@ interface Entry {
   readonly selectors: Readonly<Record<Direction, readonly KernelSelector[]>>;
   /** What SAs the packets of each direction need: by SA id, the newest last. */
   readonly templates: Readonly<Record<Direction, Map<number, readonly KernelTemplate[]>>>;
+  /** Of the SA that came last, outwards: what is needed when none is left. */
+  last: readonly KernelTemplate[] | undefined;
 }
 
 export class KernelPolicies {
@@ -28,8 +31,8 @@ export class KernelPolicies {
   readonly #reqids: Reqids;
   readonly #entries = new Map<number, Entry>();
 
-  constructor(kernel: SlotKernel, reqids: Reqids) {
-    this.#slots = new PolicySlots(kernel);
+  constructor(slots: PolicySlots, reqids: Reqids) {
+    this.#slots = slots;
     this.#reqids = reqids;
   }
 
@@ -75,7 +78,8 @@ export class KernelPolicies {
     const entry = this.#entries.get(policyId);
     if (entry === undefined) return undefined;
     entry.templates[direction].set(saId, templates);
-    return this.#claim(entry, [direction]);
+    entry.last = direction === 'out' ? templates : templates.map(reversed);
+    return this.#claim(entry, ['out', 'in']);
   }
 
   /** That SA is going. */
@@ -101,13 +105,15 @@ export class KernelPolicies {
     if (!reqid.ok) return reqid;
     const templates = { in: new Map(), out: new Map() };
     const selectors = { in: inwards.value, out: out.value };
-    return ok({ policy, reqid: reqid.value, reqidKey, selectors, templates });
+    return ok({ policy, reqid: reqid.value, reqidKey, selectors, templates, last: undefined });
   }
 
   async #claim(entry: Entry, directions: readonly Direction[]): Promise<ErrorInfo | undefined> {
     const { id, priority } = entry.policy;
     const answers = directions.flatMap((direction) => {
-      const { action, templates } = meaning(entry, direction);
+      const wanted = meaning(entry, direction);
+      if (wanted === undefined) return [];
+      const { action, templates } = wanted;
       return [...keysOf(entry, [direction])].map(
         (key): KernelAnswer => this.#slots.claim(key, { policyId: id, action, priority, templates }),
       );
@@ -120,16 +126,24 @@ export class KernelPolicies {
   }
 }
 
-/** What packets of the direction have to have. */
+/** What packets of the direction have to have; undefined: nothing is known yet. */
 function meaning(
-  { policy, reqid, templates }: Entry,
+  { policy, reqid, templates, last }: Entry,
   direction: Direction,
-): { action: 'allow' | 'block'; templates: readonly KernelTemplate[] } {
+): { action: 'allow' | 'block'; templates: readonly KernelTemplate[] } | undefined {
   if (policy.kind === 'bypass') return { action: 'allow', templates: [] };
+  if (policy.kind === 'discard') return { action: 'block', templates: [] };
   const newest = [...templates[direction].values()].at(-1);
   if (newest !== undefined) return { action: 'allow', templates: newest };
+  if (last !== undefined)
+    return { action: 'allow', templates: direction === 'out' ? last : last.map(reversed) };
   if (policy.kind === 'trap') return { action: 'allow', templates: [trapTemplate(policy, reqid, direction)] };
-  return { action: 'block', templates: [] };
+  return undefined;
+}
+
+function reversed({ source, destination, ...rest }: KernelTemplate): KernelTemplate {
+  if (source === undefined || destination === undefined) return rest;
+  return { ...rest, source: destination, destination: source };
 }
 
 /** Without knowledge of the SA: one in transport mode, for which the kernel takes the packet's own addresses. */

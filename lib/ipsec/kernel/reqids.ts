@@ -19,6 +19,8 @@ export class Reqids {
 
   constructor(first: number) {
     this.first = first;
+    // The first one is for what belongs to no policy: SPIs that are reserved, SAs that are tried.
+    this.#taken.add(0);
   }
 
   /** The reqid of all that have this key; each `take` needs a `release`. */
