@@ -1,7 +1,7 @@
 // Which data plane a gateway runs on: the configured one, or with `auto` the engine where it works and the portable one
 // elsewhere. A plane comes with the sockets of IKE, for ESP shares the port with it.
 
-import type { Config } from './config/types.ts';
+import type { ChildConfig, Config } from './config/types.ts';
 import { algorithm } from './crypto/algorithms.ts';
 import type { Crypto } from './crypto/provider.ts';
 import { ConfigError, SystemError } from './errors.ts';
@@ -55,7 +55,7 @@ export async function openDataPlane(config: Config, parts: PlaneParts): Promise<
 export function uncarriedProposal(
   config: Config,
   dataPlane: Pick<DataPlane, 'name' | 'supports'> &
-    Partial<Pick<DataPlane, 'udpEncapsulationOnly' | 'refusal'>>,
+    Partial<Pick<DataPlane, 'udpEncapsulationOnly' | 'refusal' | 'lacks'>>,
 ): ConfigError | undefined {
   for (const connection of Object.values(config.connections))
     for (const child of Object.values(connection.children)) {
@@ -71,6 +71,8 @@ export function uncarriedProposal(
           `${path}.copyDscp`,
           `"${child.header.copyDscp}" is not accepted; the portable data plane sees no DSCP of outer headers`,
         );
+      const lacks = lackingOption(child, dataPlane);
+      if (lacks !== undefined) return new ConfigError(path, `${path}: ${lacks}`);
       const modes = child.mode === 'transport' ? (['transport', 'tunnel'] as const) : ([child.mode] as const);
       for (const mode of modes)
         for (const { text, encr, integ } of child.proposals)
@@ -91,6 +93,23 @@ export function uncarriedProposal(
             }
     }
   return undefined;
+}
+
+/** An option of the child that the plane has nothing for. */
+function lackingOption(
+  { kernel, replayWindow, tfcPaddingBytes, header }: ChildConfig,
+  dataPlane: Pick<DataPlane, 'name'> & Partial<Pick<DataPlane, 'lacks'>>,
+): string | undefined {
+  if (dataPlane.lacks !== undefined)
+    return dataPlane.lacks({
+      ...kernel,
+      replayWindow,
+      ...(tfcPaddingBytes > 0 ? { tfcBytes: tfcPaddingBytes } : {}),
+      copyDscp: header.copyDscp,
+      copyEcn: header.ecn,
+    });
+  if (kernel === undefined) return undefined;
+  return `${Object.keys(kernel)[0]}: the ${dataPlane.name} data plane has nothing of the kind; dataPlane 'xfrm' has`;
 }
 
 /** The protocol or the mode by name where the plane does not have it with any algorithm. */

@@ -1,4 +1,5 @@
-// The way from the engine's workers to JavaScript: empties the mailbox and calls `callback(datagrams, events)`.
+// The way from the engine's workers to JavaScript: empties the mailbox and calls `callback(datagrams,
+// events)`.
 #pragma once
 
 #include <node_api.h>

@@ -64,7 +64,8 @@ class Values {
       napi_set_element(env_, array, static_cast<std::uint32_t>(index), value);
   }
 
-  /** An array of `make(values, item)`. One scope a value: thousands of handles would otherwise live until the end of the call. */
+  /** An array of `make(values, item)`. One scope a value: thousands of handles would otherwise live until the
+   * end of the call. */
   template <typename Items, typename Make>
   napi_value list(const Items& items, Make make) const {
     const napi_value array = this->array();

@@ -1,4 +1,5 @@
-// Each method: arguments read and checked, channel still open, one request, its number. Answers and events come by the callback.
+// Each method: arguments read and checked, channel still open, one request, its number. Answers and events
+// come by the callback.
 #include "napi/xfrm-object.h"
 
 #include "napi/values.h"

@@ -121,8 +121,7 @@ napi_value saStateValue(const Values& values, const xfrm::SaState& state) {
   values.set(object, "packets", whole(values, state.packets));
   values.set(object, "bytes", whole(values, state.bytes));
   values.set(object, "sequence", whole(values, state.sequence));
-  values.set(object, "lastUsedSeconds",
-             state.lastUsed ? whole(values, *state.lastUsed) : values.undefined());
+  values.set(object, "lastUsedSeconds", state.lastUsed ? whole(values, *state.lastUsed) : values.undefined());
   values.set(object, "replayDrops", whole(values, state.replayDrops));
   values.set(object, "integrityDrops", whole(values, state.integrityDrops));
   values.set(object, "limits", limitsValue(values, state.limits));

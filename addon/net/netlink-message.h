@@ -19,7 +19,9 @@ namespace ike {
 
 /** What is copied as it lies in memory. */
 template <typename T>
-concept NetlinkStructure = std::is_trivially_copyable_v<T> && !requires(const T& value) { value.data(); };
+concept NetlinkStructure = std::is_trivially_copyable_v<T> && !requires(const T& value) {
+  value.data();
+};
 
 class NetlinkMessage {
  public:

@@ -15,8 +15,9 @@ namespace ike {
 
 /** The structure at an offset; undefined when the bytes end before it does. */
 template <typename T>
-  requires std::is_trivially_copyable_v<T>
-std::optional<T> structureAt(std::span<const std::uint8_t> bytes, std::size_t offset = 0) noexcept {
+requires std::is_trivially_copyable_v<T> std::optional<T> structureAt(std::span<const std::uint8_t> bytes,
+                                                                      std::size_t offset = 0)
+noexcept {
   if (offset > bytes.size() || bytes.size() - offset < sizeof(T)) return std::nullopt;
   T structure;
   std::memcpy(&structure, bytes.data() + offset, sizeof structure);
@@ -52,8 +53,8 @@ class NetlinkAttributes {
   std::optional<std::span<const std::uint8_t>> find(std::uint16_t type) const noexcept;
 
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
-  std::optional<T> get(std::uint16_t type) const noexcept {
+  requires std::is_trivially_copyable_v<T> std::optional<T> get(std::uint16_t type)
+  const noexcept {
     const auto value = find(type);
     return value ? structureAt<T>(*value) : std::nullopt;
   }

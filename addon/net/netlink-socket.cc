@@ -9,8 +9,7 @@
 
 namespace ike {
 
-Outcome<NetlinkSocket> NetlinkSocket::open(const Protocol& protocol, std::uint32_t groups,
-                                           int receiveBytes) {
+Outcome<NetlinkSocket> NetlinkSocket::open(const Protocol& protocol, std::uint32_t groups, int receiveBytes) {
   Fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol.number));
   if (!fd)
     return systemFailure(errno == EPROTONOSUPPORT ? protocol.missingCode : "ERR_IKE_SYSTEM", protocol.name,

@@ -1,4 +1,5 @@
-// Few requests are under way at once, so that their answers fit into the socket; the kernel runs one dump a socket.
+// Few requests are under way at once, so that their answers fit into the socket; the kernel runs one dump a
+// socket.
 #include "xfrm/channel.h"
 
 #include <linux/xfrm.h>
@@ -71,8 +72,7 @@ std::map<std::string, std::uint64_t> Channel::counts() const {
   static constexpr const char* kNames[countsEnd] = {"truncated", "foreign", "lost-events", "lost-answers",
                                                     "unanswered"};
   std::map<std::string, std::uint64_t> result;
-  for (std::size_t i = 0; i < countsEnd; i++)
-    result[kNames[i]] = counts_[i].load(std::memory_order_relaxed);
+  for (std::size_t i = 0; i < countsEnd; i++) result[kNames[i]] = counts_[i].load(std::memory_order_relaxed);
   return result;
 }
 

@@ -1,5 +1,5 @@
-// Both ways between us and the kernel's XFRM: requests, each with its answer, and the events that it tells by itself. A thread of
-// its own sends and reads, for the kernel may load a module before it answers.
+// Both ways between us and the kernel's XFRM: requests, each with its answer, and the events that it tells by
+// itself. A thread of its own sends and reads, for the kernel may load a module before it answers.
 #pragma once
 
 #include <array>
@@ -44,7 +44,8 @@ class Channel {
 
   /** The number that the answer will have; 0: too many wait. Requests are dealt with in order. */
   std::uint32_t submit(NetlinkMessage message, Reply reply);
-  /** Reads the SA, takes it away, and adds it at the new place (moved-sa.h). ENOTSUP where that is not to be. */
+  /** Reads the SA, takes it away, and adds it at the new place (moved-sa.h). ENOTSUP where that is not to be.
+   */
   std::uint32_t submitMove(const SaKey& key, const Path& path);
   /** JavaScript has taken so many answers. */
   void taken(std::size_t answers) noexcept { waiting_ -= answers; }

@@ -1,4 +1,5 @@
-// What the channel's thread tells JavaScript: one answer a request, and events, of which there may be too many.
+// What the channel's thread tells JavaScript: one answer a request, and events, of which there may be too
+// many.
 #pragma once
 
 #include <functional>

@@ -11,16 +11,17 @@
 namespace ike::xfrm {
 namespace {
 
-constexpr std::uint16_t kAlgorithms[] = {XFRMA_ALG_AEAD, XFRMA_ALG_AUTH_TRUNC, XFRMA_ALG_CRYPT};
-/** Those that are taken over as they are. XFRMA_ALG_AUTH is the short form of XFRMA_ALG_AUTH_TRUNC. */
-constexpr std::uint16_t kKept[] = {XFRMA_ALG_AEAD,       XFRMA_ALG_AUTH_TRUNC, XFRMA_ALG_CRYPT,
-                                   XFRMA_ALG_COMP,       XFRMA_OFFLOAD_DEV,    XFRMA_SA_EXTRA_FLAGS,
-                                   XFRMA_MARK,           XFRMA_IF_ID,          XFRMA_SET_MARK,
-                                   XFRMA_SET_MARK_MASK,  XFRMA_TFCPAD,         XFRMA_SEC_CTX};
+constexpr std::uint16_t kAlgorithms[] = {XFRMA_ALG_AEAD, XFRMA_ALG_AUTH_TRUNC, XFRMA_ALG_AUTH,
+                                         XFRMA_ALG_CRYPT};
+/** Those that are taken over as they are. */
+constexpr std::uint16_t kKept[] = {XFRMA_ALG_AEAD,    XFRMA_ALG_AUTH_TRUNC, XFRMA_ALG_CRYPT, XFRMA_ALG_COMP,
+                                   XFRMA_OFFLOAD_DEV, XFRMA_SA_EXTRA_FLAGS, XFRMA_MARK,      XFRMA_IF_ID,
+                                   XFRMA_SET_MARK,    XFRMA_SET_MARK_MASK,  XFRMA_TFCPAD,    XFRMA_SEC_CTX};
 
 /** The name is 64 bytes, then lengths, then the key. */
 bool keyIsHidden(std::span<const std::uint8_t> algorithm, std::uint16_t type) noexcept {
-  const std::size_t head = type == XFRMA_ALG_CRYPT ? sizeof(xfrm_algo) : sizeof(xfrm_algo_aead);
+  const bool brief = type == XFRMA_ALG_CRYPT || type == XFRMA_ALG_AUTH;
+  const std::size_t head = brief ? sizeof(xfrm_algo) : sizeof(xfrm_algo_aead);
   if (algorithm.size() <= head) return false;
   const auto key = algorithm.subspan(head);
   return std::all_of(key.begin(), key.end(), [](std::uint8_t byte) { return byte == 0; });
@@ -32,8 +33,9 @@ bool appendReplay(NetlinkMessage& message, const NetlinkAttributes& shown, bool 
     auto state = structureAt<ReplayHead>(*wide);
     if (!state) return false;
     if (state->sent != 0 || state->sentHigh != 0) {
-      const std::uint64_t next = (std::uint64_t{state->sentHigh} << 32 | state->sent) + kSequenceLeap;
-      if (!esn && next > UINT32_MAX) return false;
+      const std::uint64_t sent = std::uint64_t{state->sentHigh} << 32 | state->sent;
+      if (sent > (esn ? UINT64_MAX : UINT32_MAX) - kSequenceLeap) return false;
+      const std::uint64_t next = sent + kSequenceLeap;
       state->sent = static_cast<std::uint32_t>(next);
       state->sentHigh = static_cast<std::uint32_t>(next >> 32);
     }
@@ -78,6 +80,9 @@ std::optional<MovedSa> moveSa(const NetlinkPart& shown, const Path& path) {
   message.append(*info);
   for (const std::uint16_t type : kKept)
     if (const auto value = attributes.find(type)) message.attribute(type, *value);
+  // The short form says less, where there is the long one.
+  if (const auto brief = attributes.find(XFRMA_ALG_AUTH); brief && !attributes.find(XFRMA_ALG_AUTH_TRUNC))
+    message.attribute(XFRMA_ALG_AUTH, *brief);
   if (path.encapsulation) {
     xfrm_encap_tmpl wanted{};
     wanted.encap_type = path.encapsulation->type;

@@ -10,8 +10,8 @@
 namespace ike::xfrm {
 
 /**
- * Numbers that an outbound SA leaves out when it moves: more than a device sends between the two requests that read its
- * number and take it away. With the same number twice AES-GCM and its like are broken.
+ * Numbers that an outbound SA leaves out when it moves: more than a device sends between the two requests
+ * that read its number and take it away. With the same number twice AES-GCM and its like are broken.
  */
 inline constexpr std::uint32_t kSequenceLeap = 1u << 20;
 
@@ -22,9 +22,9 @@ struct MovedSa {
 };
 
 /**
- * Keys, algorithms, limits, counters, selectors and window stay as they are. Nothing when the message is no SA, the kernel
- * has not shown its keys (it does not where it is locked down), the encapsulation would come or go where it is, or the
- * sequence numbers would end.
+ * Keys, algorithms, limits, counters, selectors and window stay as they are. Nothing when the message is no
+ * SA, the kernel has not shown its keys (it does not where it is locked down), the encapsulation would come
+ * or go where it is, or the sequence numbers would end.
  */
 std::optional<MovedSa> moveSa(const NetlinkPart& shown, const Path& path);
 

@@ -9,7 +9,8 @@ namespace ike::xfrm {
 /** The most templates that a policy of the kernel has. */
 inline constexpr std::size_t kMaxTemplates = 6;
 
-/** XFRM_MSG_UPDPOLICY: adds it, or takes the place of the one with the same selector, direction, mark and id. */
+/** XFRM_MSG_UPDPOLICY: adds it, or takes the place of the one with the same selector, direction, mark and id.
+ */
 NetlinkMessage setPolicy(const Policy& policy);
 NetlinkMessage deletePolicy(const PolicyKey& key);
 NetlinkMessage dumpPolicies();

@@ -30,10 +30,13 @@ std::optional<Event> readMapping(const NetlinkPart& part) {
   const auto mapping = structureAt<xfrm_user_mapping>(part.body);
   if (!mapping) return std::nullopt;
   const xfrm_usersa_id& id = mapping->id;
-  return Mapping{
-      {fromKernel(mapping->old_saddr, id.family), fromKernel(id.daddr, id.family), id.proto, ntohl(id.spi), {}},
-      fromKernel(mapping->new_saddr, id.family),
-      ntohs(mapping->new_sport)};
+  return Mapping{{fromKernel(mapping->old_saddr, id.family),
+                  fromKernel(id.daddr, id.family),
+                  id.proto,
+                  ntohl(id.spi),
+                  {}},
+                 fromKernel(mapping->new_saddr, id.family),
+                 ntohs(mapping->new_sport)};
 }
 
 std::optional<Event> readReport(const NetlinkPart& part) {

@@ -29,8 +29,8 @@ std::optional<SaState> readSa(const NetlinkPart& part) {
   if (info->id.proto != IPPROTO_ESP && info->id.proto != IPPROTO_AH) return std::nullopt;
   const auto attributes = attributesBehind<xfrm_usersa_info>(part);
   SaState state;
-  state.key = {fromKernel(info->saddr, info->family), fromKernel(info->id.daddr, info->family), info->id.proto,
-               ntohl(info->id.spi), markOf(attributes)};
+  state.key = {fromKernel(info->saddr, info->family), fromKernel(info->id.daddr, info->family),
+               info->id.proto, ntohl(info->id.spi), markOf(attributes)};
   state.mode = info->mode;
   state.reqid = info->reqid;
   state.ifId = attributes.get<std::uint32_t>(XFRMA_IF_ID).value_or(0);

@@ -1,5 +1,5 @@
-// What the kernel's messages say, about SAs, policies and events. A message that is not what its type says, or is
-// cut short, says nothing.
+// What the kernel's messages say, about SAs, policies and events. A message that is not what its type says,
+// or is cut short, says nothing.
 #pragma once
 
 #include <optional>

@@ -108,8 +108,7 @@ NetlinkMessage addSa(const Sa& sa, bool update) {
     offload.flags = sa.offload->inbound ? XFRM_OFFLOAD_INBOUND : 0;
     message.attribute(XFRMA_OFFLOAD_DEV, offload);
   }
-  if (!sa.copyDscpOut)
-    message.attribute(XFRMA_SA_EXTRA_FLAGS, std::uint32_t{XFRM_SA_XFLAG_DONT_ENCAP_DSCP});
+  if (!sa.copyDscpOut) message.attribute(XFRMA_SA_EXTRA_FLAGS, std::uint32_t{XFRM_SA_XFLAG_DONT_ENCAP_DSCP});
   // 64-bit numbers need a window outbound, too.
   if (wide) appendWindow(message, std::max(1u, sa.replayWindow));
   appendMark(message, sa.key.mark);

@@ -1,6 +1,7 @@
 // The rules of one child that span several rows: from the rows' values to a ChildConfig, or a ShuntConfig for what is never
 // negotiated. The first rule that is broken becomes a ConfigError by way of `refuse`.
 
+import type { KernelOptions } from '../ipsec/kernel/kernel-api.ts';
 import { hostSelector, intersectSelectors, type TrafficSelector } from '../ipsec/selector.ts';
 import { DEFAULT_ESP_PROPOSALS, parseProposal } from './proposal.ts';
 import { refuse } from './refuse.ts';
@@ -19,7 +20,16 @@ export interface Around {
 const HOUR_MS = 3_600_000;
 const DEFAULT_REPLAY_WINDOW = 1024;
 /** The rows that a child without SAs has a use for. */
-const SHUNT_ROWS: readonly string[] = ['localTs', 'remoteTs', 'mode', 'start'];
+const SHUNT_ROWS: readonly string[] = [
+  'localTs',
+  'remoteTs',
+  'mode',
+  'start',
+  'ifIdIn',
+  'ifIdOut',
+  'markIn',
+  'markOut',
+];
 
 /** Whether it is a policy alone, with nothing to negotiate (RFC 4301 §4.4.1: BYPASS and DISCARD). */
 export function isShunt(rows: Pick<ChildRows, 'mode'>): boolean {
@@ -45,7 +55,8 @@ export function toShunt(path: string, name: string, rows: ChildRows, around: Aro
         'is empty; expected selectors, for local.address and remote.address are "%any"',
       );
   }
-  return { name, localTs: rows.localTs, remoteTs: rows.remoteTs, mode, installed };
+  const { localTs, remoteTs } = rows;
+  return { name, localTs, remoteTs, mode, installed, kernel: kernelOptions(path, rows) };
 }
 
 /** A child that is negotiated. */
@@ -107,7 +118,17 @@ export function toChild(path: string, name: string, rows: ChildRows, around: Aro
     packets: volume(path, rows, 'Packets'),
     tfcPaddingBytes,
     header: { copyDscp: rows.copyDscp ?? 'out', ecn: rows.copyEcn ?? true },
+    kernel: kernelOptions(path, rows),
   };
+}
+
+/** The rows that were written, undefined when none was. */
+function kernelOptions(path: string, rows: ChildRows): KernelOptions | undefined {
+  const { ifIdIn, ifIdOut, markIn, markOut, markInSa, setMarkIn, setMarkOut, hwOffload } = rows;
+  if (markInSa === true && markIn === undefined) refuse(`${path}.markInSa`, 'is not accepted without markIn');
+  const all = { ifIdIn, ifIdOut, markIn, markOut, markInSa, setMarkIn, setMarkOut, hwOffload };
+  const written = Object.entries(all).filter(([, value]) => value !== undefined);
+  return written.length === 0 ? undefined : (Object.fromEntries(written) as KernelOptions);
 }
 
 /** Refuses a jitter that could take more than there is. */

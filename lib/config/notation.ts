@@ -55,6 +55,18 @@ export function integer(least: number, most: number): Notation<number, number> {
   };
 }
 
+/** A packet's mark, alone or with a mask; all 32 bits count without one. */
+export const mark: Notation<{ readonly value: number; readonly mask: number }, number | string> = {
+  expected: 'a number of 32 bits, or "VALUE/MASK" like "0x10/0xff"',
+  read(input) {
+    const [, value, mask = '0xffffffff'] =
+      /^(0x[0-9a-f]{1,8}|\d{1,10})(?:\/(0x[0-9a-f]{1,8}|\d{1,10}))?$/i.exec(String(input)) ?? [];
+    const numbers = { value: Number(value), mask: Number(mask) };
+    const fits = [numbers.value, numbers.mask].every((number) => number <= 0xffffffff);
+    return fits && (typeof input === 'number' || typeof input === 'string') ? numbers : refused;
+  },
+};
+
 /** A number between two bounds, both inclusive. */
 export function decimal(least: number, most: number): Notation<number, number> {
   return {

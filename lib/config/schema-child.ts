@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { duration, flag, integer, list, oneOf, proposal, selector, size } from './notation.ts';
 import { derived, option } from './option.ts';
 import { DEFAULT_ESP_PROPOSALS } from './proposal.ts';
+import { kernelRows } from './schema-kernel.ts';
 
 const day = 86_400_000;
 /** The largest volumes that may be configured. */
@@ -108,4 +109,5 @@ export const child = z.strictObject({
     'true',
     'ECN goes from the inner to the outer header and back (RFC 6040); `false`: neither. Tunnel mode only.',
   ),
+  ...kernelRows,
 });

@@ -6,6 +6,7 @@ import type { SigningKey } from '../auth/keys.ts';
 import type { TrustPolicy } from '../auth/peer.ts';
 import type { Algorithm } from '../crypto/algorithms.ts';
 import type { OuterHeader } from '../ipsec/data-plane.ts';
+import type { KernelOptions } from '../ipsec/kernel/kernel-api.ts';
 import type { TrafficSelector } from '../ipsec/selector.ts';
 
 export interface Config {
@@ -173,6 +174,8 @@ export interface ChildConfig {
   /** Inner packets are padded up to this many bytes; 0: not. */
   readonly tfcPaddingBytes: number;
   readonly header: OuterHeader;
+  /** What only a kernel can do; undefined: nothing. */
+  readonly kernel: KernelOptions | undefined;
 }
 
 /** 0 turns a limit off. Rekeying starts at `rekey` less a random part of `jitter`; at `life` the SA ends. */
@@ -191,4 +194,5 @@ export interface ShuntConfig {
   readonly mode: 'pass' | 'drop';
   /** Whether the policy is installed while the gateway runs. */
   readonly installed: boolean;
+  readonly kernel: KernelOptions | undefined;
 }

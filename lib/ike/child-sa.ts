@@ -5,7 +5,7 @@ import { toHex, uint32, wipe } from '../bytes.ts';
 import type { ChildConfig, VolumeLimits } from '../config/types.ts';
 import type { ErrorInfo, Result } from '../errors.ts';
 import { fail, ok } from '../errors.ts';
-import type { SaLimits, SaParameters } from '../ipsec/data-plane.ts';
+import type { Policy, SaLimits, SaParameters } from '../ipsec/data-plane.ts';
 import { containsSelector, formatSelector, sameSelector, type TrafficSelector } from '../ipsec/selector.ts';
 import type { ChildSaInfo, DownReason } from './events.ts';
 import type { Host } from './host.ts';
@@ -246,7 +246,7 @@ export class ChildSa {
     const { localTs, remoteTs } = this;
     const priority = policyPriority('protect', localTs, remoteTs);
     this.#host.runtime.dataPlane.addPolicy(
-      { id: policy.id, kind: 'protect', priority, localTs, remoteTs },
+      { id: policy.id, kind: 'protect', priority, localTs, remoteTs, ...kernelOf(this.config) },
       (error) => {
         if (error === undefined) this.#policy = policy;
         done(error);
@@ -271,7 +271,8 @@ export class ChildSa {
 
   #parameters(direction: 'in' | 'out', keys: ChildKeys): SaParameters {
     const { encr, integ, esn } = this.suite;
-    const { replayWindow, header, tfcPaddingBytes } = this.config;
+    const { replayWindow, header, tfcPaddingBytes, kernel } = this.config;
+    const { lifeTimeMs } = this.#times;
     const padded = direction === 'out' && this.mode === 'tunnel' && encr !== undefined && this.#tfc;
     const basics = {
       id: direction === 'in' ? this.inId : this.outId,
@@ -289,6 +290,8 @@ export class ChildSa {
       ...(this.#limits === undefined ? {} : { limits: this.#limits }),
       ...(this.mode === 'tunnel' ? { header } : {}),
       ...(padded && tfcPaddingBytes > 0 ? { tfcBytes: tfcPaddingBytes } : {}),
+      ...(lifeTimeMs > 0 ? { lifeSeconds: Math.ceil(lifeTimeMs / 1000) + GRACE_SECONDS } : {}),
+      ...(kernel === undefined ? {} : { kernel }),
     } as const;
     if (encr !== undefined)
       return {
@@ -301,6 +304,14 @@ export class ChildSa {
     if (integ === undefined) throw new Error('a suite that protects nothing');
     return { ...basics, protocol: 'ah', integrity: integ, integrityKey: keys.integrity };
   }
+}
+
+/** The negotiation ends an SA itself; only where it is gone the data plane has to. */
+const GRACE_SECONDS = 30;
+
+/** A child's options for the kernel, as a policy has them. */
+export function kernelOf({ kernel }: Pick<ChildConfig, 'kernel'>): Pick<Policy, 'kernel'> {
+  return kernel === undefined ? {} : { kernel };
 }
 
 function sameSets(a: ChildSa, b: ChildSa): boolean {

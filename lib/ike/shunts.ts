@@ -2,6 +2,7 @@
 
 import type { Connection, ShuntConfig } from '../config/types.ts';
 import type { ErrorInfo } from '../errors.ts';
+import { kernelOf } from './child-sa.ts';
 import type { Host } from './host.ts';
 import { resolveSelectors } from './narrowing.ts';
 import { policyPriority } from './priority.ts';
@@ -43,7 +44,8 @@ export class Shunts {
     const remoteTs = resolveSelectors(shunt.remoteTs, connection.remoteAddress ?? '');
     const kind = shunt.mode === 'pass' ? 'bypass' : 'discard';
     const priority = policyPriority(kind, localTs, remoteTs);
-    this.#host.runtime.dataPlane.addPolicy({ id, kind, priority, localTs, remoteTs }, (error) => {
+    const policy = { id, kind, priority, localTs, remoteTs, ...kernelOf(shunt) } as const;
+    this.#host.runtime.dataPlane.addPolicy(policy, (error) => {
       if (error === undefined) return;
       this.#ids.delete(id);
       this.#failed(connection, shunt, error);

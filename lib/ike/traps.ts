@@ -4,6 +4,7 @@ import type { ChildConfig, Connection } from '../config/types.ts';
 import type { ErrorInfo, Result } from '../errors.ts';
 import { ok } from '../errors.ts';
 import type { PacketSummary } from '../ipsec/data-plane.ts';
+import { kernelOf } from './child-sa.ts';
 import type { Host } from './host.ts';
 import { childSelectors } from './narrowing.ts';
 import { policyPriority } from './priority.ts';
@@ -34,7 +35,7 @@ export class Traps {
       const priority = policyPriority('trap', localTs, remoteTs);
       const { protocol, mode } = config;
       const wanted = { protocol, mode, local: local.value, remote: this.#connection.remoteAddress ?? '' };
-      const policy = { id, kind: 'trap', priority, localTs, remoteTs, wanted } as const;
+      const policy = { id, kind: 'trap', priority, localTs, remoteTs, wanted, ...kernelOf(config) } as const;
       this.#host.runtime.dataPlane.addPolicy(policy, (error) => {
         if (error !== undefined) this.#failed(config, error);
       });

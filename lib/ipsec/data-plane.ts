@@ -5,7 +5,7 @@
 import type { EncryptionAlgorithm, IntegrityAlgorithm } from '../crypto/algorithms.ts';
 import type { ErrorInfo, Result } from '../errors.ts';
 import type { Endpoint } from '../net/address.ts';
-import type { KernelOptions } from './kernel/kernel-api.ts';
+import type { KernelOptions, KernelWishes } from './kernel/kernel-api.ts';
 import type { TrafficSelector } from './selector.ts';
 
 export interface DataPlane {
@@ -19,6 +19,8 @@ export interface DataPlane {
   supports(suite: SaSuite): boolean;
   /** Why not, and what to do about it, where the plane knows more than that it has none. */
   refusal?(suite: SaSuite): string | undefined;
+  /** Which of a child's other options it cannot do, and why; undefined: none. Planes without this do none of {@link KernelOptions}. */
+  lacks?(wishes: KernelWishes): string | undefined;
 
   /** Where events go. Set once, before anything else. */
   onEvent(listener: (event: DataPlaneEvent) => void): void;

@@ -106,14 +106,14 @@ export class Wire {
     return code === 0;
   }
 
-  /** What `ip xfrm` lists: SAs with their reqids, and policies' first lines. */
+  /** What `ip xfrm` lists, but for sockets' policies and packets' cries for an SA, which the kernel forgets by itself. */
   xfrm(host: 0 | 1): { readonly sas: readonly string[]; readonly policies: readonly string[] } {
-    const list = (what: string): string[] =>
+    const list = (what: string, but: string): string[] =>
       this.lab
         .ip(this.names[host], 'xfrm', what)
         .split(/\n(?=src )/)
-        .filter((entry) => entry.trim() !== '');
-    return { sas: list('state'), policies: list('policy').filter((entry) => !entry.includes('socket ')) };
+        .filter((entry) => entry.trim() !== '' && !entry.includes(but));
+    return { sas: list('state', 'spi 0x00000000'), policies: list('policy', 'socket ') };
   }
 
   remove(): void {

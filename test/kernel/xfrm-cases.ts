@@ -229,13 +229,10 @@ async function ends(pair: Pair, limits: object): Promise<void> {
       event.type === 'expire' && event['saId'] === saId ? [event['hard']] : [],
     );
   for (let i = 0; i < 8; i++) await pair.ping(0);
-  for (const [host, id] of [
-    [0, sas.out[0]],
-    [1, sas.in[1]],
-  ] as const)
-    await eventually(`SA ${id} has ended`, () => told(host, id).length >= 2);
+  await eventually('the sender has ended', () => told(0, sas.out[0]).length >= 2);
   assert.deepEqual(told(0, sas.out[0]), [false, true]);
-  assert.deepEqual(told(1, sas.in[1]), [false, true]);
+  // What the receiver has had is all that it may have: one more would end it.
+  assert.deepEqual(told(1, sas.in[1]), [false]);
   assert.equal(await pair.ping(0), false);
   await pair.clear([...both(sas.out), ...both(sas.in)], both(policies));
 }

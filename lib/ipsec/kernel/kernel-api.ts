@@ -20,8 +20,11 @@ export interface KernelApi {
   readonly name: 'xfrm' | 'pfkey';
   /** Whether the interface has a name for such SAs. Whether this kernel has the code is known only when one is added. */
   expresses(suite: SaSuite): boolean;
-  /** What it cannot say of an SA or policy beyond that (an offload, a replay window, a mark), in words; undefined: nothing. */
-  inexpressible(wanted: KernelOptions): string | undefined;
+  /**
+   * What it cannot say of an SA or policy beyond that: the first option, by its name in the configuration, and why; undefined: all can be
+   * said.
+   */
+  inexpressible(wanted: KernelWishes): string | undefined;
 
   /** Set once, before anything else. Called on the event loop, never from within another call. */
   onEvent(listener: (event: KernelEvent) => void): void;
@@ -100,8 +103,21 @@ export interface KernelOptions {
   /** The mark that packets get: after decryption (`in`), the encrypted ones (`out`). */
   readonly setMarkIn?: Mark;
   readonly setMarkOut?: Mark;
-  /** `auto`: the device does the cryptography, or all of it (`packet`), where it can; `yes` and `packet`: or the SA is refused. */
-  readonly hwOffload?: 'no' | 'auto' | 'yes' | 'packet';
+  /** The inbound SA, too, takes only packets with `markIn`; else the policies alone do. */
+  readonly markInSa?: boolean;
+  /** `auto`: the device does the cryptography where it can; `yes`: or the SA is refused. */
+  readonly hwOffload?: 'no' | 'auto' | 'yes';
+}
+
+/** All of a child that an interface to a kernel may have no words for. */
+export interface KernelWishes extends KernelOptions {
+  /** Packets. */
+  readonly replayWindow?: number;
+  readonly esn?: boolean;
+  /** `tfcPadding`. */
+  readonly tfcBytes?: number;
+  readonly copyDscp?: 'out' | 'in' | 'yes' | 'no';
+  readonly copyEcn?: boolean;
 }
 
 export interface KernelSa extends SaKey, KernelPath {
@@ -127,7 +143,7 @@ export interface KernelSa extends SaKey, KernelPath {
   readonly tfcBytes: number;
   readonly ifId?: number;
   readonly setMark?: Mark;
-  readonly hwOffload: 'no' | 'auto' | 'yes' | 'packet';
+  readonly hwOffload: 'no' | 'auto' | 'yes';
 }
 
 /** 0: no such limit. Seconds since the SA was added. */

@@ -3,7 +3,14 @@
 import { fail, ok, type Result } from '../../errors.ts';
 import { parseAddress } from '../../net/address.ts';
 import type { SaParameters, WantedSa } from '../data-plane.ts';
-import type { KernelPath, KernelSa, KernelSelector, KernelTemplate, SpiRequest } from './kernel-api.ts';
+import type {
+  KernelOptions,
+  KernelPath,
+  KernelSa,
+  KernelSelector,
+  KernelTemplate,
+  SpiRequest,
+} from './kernel-api.ts';
 import { sided } from './policies.ts';
 import { kernelSelectors } from './selectors.ts';
 
@@ -30,7 +37,7 @@ export function kernelSa(sa: SaParameters, reqid: number): Result<KernelSa> {
   const setMark = direction === 'in' ? kernel?.setMarkIn : kernel?.setMarkOut;
   return ok({
     ...path.value,
-    ...sided(kernel, direction),
+    ...saOptions(kernel, direction),
     direction,
     protocol,
     mode,
@@ -60,6 +67,13 @@ export function kernelSa(sa: SaParameters, reqid: number): Result<KernelSa> {
 }
 
 const NO_KEY = new Uint8Array();
+
+/** An inbound mark is for the policies, unless the SA is to have it too. */
+function saOptions(options: KernelOptions | undefined, direction: 'in' | 'out'): ReturnType<typeof sided> {
+  const { mark, ...rest } = sided(options, direction);
+  const has = mark !== undefined && (direction === 'out' || options?.markInSa === true);
+  return has ? { mark, ...rest } : rest;
+}
 
 /** What the SA's packets need in their policy. `outerReqid`: of the AH SA around it. */
 export function saTemplates(

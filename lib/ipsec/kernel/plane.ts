@@ -27,6 +27,7 @@ import type {
   KernelFailure,
   KernelOwner,
   KernelSaState,
+  KernelWishes,
   SaKey,
 } from './kernel-api.ts';
 import { kernelPath, kernelSa, saTemplates, spiRequest } from './kernel-sa.ts';
@@ -99,6 +100,10 @@ export class KernelDataPlane implements DataPlane {
     return this.#refusals.get(suiteName(suite));
   }
 
+  lacks(wishes: KernelWishes): string | undefined {
+    return this.#api.inexpressible(wishes);
+  }
+
   /** What an earlier run has left under our reqids. Before anything else. */
   leftovers(): Promise<Result<Leftovers, KernelFailure>> {
     return findLeftovers(this.#api, this.#reqids);
@@ -153,7 +158,7 @@ export class KernelDataPlane implements DataPlane {
 
   addPolicy(policy: Policy, done: (error?: ErrorInfo) => void): void {
     if (this.#closed) return done(CLOSED);
-    const lacks = this.#lacks(policy.kernel);
+    const lacks = this.#lacking(policy.kernel ?? {});
     if (lacks !== undefined) return done(lacks);
     void this.#policies.add(policy).then(done);
   }
@@ -199,7 +204,7 @@ export class KernelDataPlane implements DataPlane {
 
   async #addSa(sa: SaParameters): Promise<ErrorInfo | undefined> {
     if (this.#closed) return CLOSED;
-    const problem = checkSa(sa) ?? this.#lacks(sa.kernel) ?? this.#clash(sa);
+    const problem = checkSa(sa) ?? this.#lacking(wishesOf(sa)) ?? this.#clash(sa);
     if (problem !== undefined) return problem;
     const ownReqidKey = sa.policyId === 0 ? `sa ${sa.id}` : undefined;
     const reqid =
@@ -253,8 +258,8 @@ export class KernelDataPlane implements DataPlane {
     return fits ? undefined : { code: 'bad-sa', message };
   }
 
-  #lacks(options: Policy['kernel']): ErrorInfo | undefined {
-    const lacks = options === undefined ? undefined : this.#api.inexpressible(options);
+  #lacking(wishes: KernelWishes): ErrorInfo | undefined {
+    const lacks = this.lacks(wishes);
     return lacks === undefined ? undefined : { code: 'ERR_IKE_KERNEL', message: lacks };
   }
 
@@ -356,6 +361,16 @@ export class KernelDataPlane implements DataPlane {
         return event satisfies never;
     }
   }
+}
+
+function wishesOf({ kernel, replayWindow, esn, tfcBytes, header }: SaParameters): KernelWishes {
+  return {
+    ...kernel,
+    replayWindow,
+    esn,
+    ...(tfcBytes === undefined ? {} : { tfcBytes }),
+    ...(header === undefined ? {} : { copyDscp: header.copyDscp, copyEcn: header.ecn }),
+  };
 }
 
 /** Whether a soft limit is over. */

@@ -9,13 +9,13 @@ import type {
   KernelApi,
   KernelEvent,
   KernelFailure,
-  KernelOptions,
   KernelOwner,
   KernelPath,
   KernelPolicy,
   KernelSa,
   KernelSaState,
   KernelSelector,
+  KernelWishes,
   PolicyKey,
   SaKey,
   SpiRequest,
@@ -81,7 +81,9 @@ class XfrmApi implements KernelApi {
     return hasCipher && (integrity === undefined || integrity.xfrm !== undefined);
   }
 
-  inexpressible(_wanted: KernelOptions): string | undefined {
+  inexpressible({ replayWindow = 0 }: KernelWishes): string | undefined {
+    if (replayWindow > MAX_XFRM_WINDOW)
+      return `replayWindow: the kernel has no window of more than ${MAX_XFRM_WINDOW} packets`;
     return undefined;
   }
 
