@@ -118,6 +118,7 @@ napi_value saStateValue(const Values& values, const xfrm::SaState& state) {
   values.set(object, "mode", values.text(modeName(state.mode)));
   values.set(object, "reqid", whole(values, state.reqid));
   values.set(object, "larval", values.boolean(state.larval));
+  values.set(object, "offloaded", values.boolean(state.offloaded));
   values.set(object, "packets", whole(values, state.packets));
   values.set(object, "bytes", whole(values, state.bytes));
   values.set(object, "sequence", whole(values, state.sequence));

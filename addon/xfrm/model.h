@@ -118,6 +118,8 @@ struct SaState {
   std::uint32_t ifId = 0;
   /** It has no algorithms: a reserved SPI, or a packet's cry for an SA. */
   bool larval = false;
+  /** The device does its cryptography. */
+  bool offloaded = false;
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
   std::uint64_t sequence = 0;

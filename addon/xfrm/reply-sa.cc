@@ -36,6 +36,7 @@ std::optional<SaState> readSa(const NetlinkPart& part) {
   state.ifId = attributes.get<std::uint32_t>(XFRMA_IF_ID).value_or(0);
   state.larval = !attributes.find(XFRMA_ALG_AEAD) && !attributes.find(XFRMA_ALG_AUTH) &&
                  !attributes.find(XFRMA_ALG_AUTH_TRUNC) && !attributes.find(XFRMA_ALG_CRYPT);
+  state.offloaded = attributes.find(XFRMA_OFFLOAD_DEV).has_value();
   state.packets = info->curlft.packets;
   state.bytes = info->curlft.bytes;
   state.sequence = sequenceOf(attributes);

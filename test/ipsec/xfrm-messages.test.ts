@@ -252,6 +252,7 @@ test('xfrm: the whole of what an SA is comes back from the kernel', () => {
     mode: 'tunnel',
     reqid: 12,
     larval: false,
+    offloaded: false,
     packets: 0,
     bytes: 0,
     sequence: 0,

@@ -35,6 +35,7 @@ export async function kernelCases(): Promise<readonly Case[]> {
     ['XFRM: ports and types of ICMP are part of a policy', () => types(pair)],
     ['XFRM: an algorithm that the kernel does not have is named', () => lacks(pair)],
     ['XFRM: marks and interface ids', () => marks(pair)],
+    ['XFRM: a device that does not encrypt', () => offload(pair)],
     ['XFRM: SAs of others stay', () => others(pair)],
     ['XFRM: a killed run: refuse, adopt, clear, flush', () => killed(pair)],
     ['XFRM: a kernel without ESP is told of', () => without(pair)],
@@ -395,6 +396,15 @@ async function marks(pair: Pair): Promise<void> {
     listed.sas.join('\n'),
   );
   assert.ok(listed.sas.some((sa) => /if_id 0x2a/.test(sa)));
+  await pair.clear([...both(sas.out), ...both(sas.in)], both(policies));
+}
+
+async function offload(pair: Pair): Promise<void> {
+  const policies = [await pair.policy(0), await pair.policy(1)] as const;
+  const refused = pair.connect(policies, { kernel: { hwOffload: 'yes' }, udpEncapsulation: false });
+  await assert.rejects(refused, /EOPNOTSUPP: hwOffload: the network device does not encrypt/);
+  const sas = await pair.connect(policies, { kernel: { hwOffload: 'auto' }, udpEncapsulation: false });
+  assert.ok(await pair.ping(0));
   await pair.clear([...both(sas.out), ...both(sas.in)], both(policies));
 }
 

@@ -1,5 +1,6 @@
 // SAs of the negotiation in the terms of a kernel.
 
+import { equalBytes, toHex } from '../../bytes.ts';
 import { fail, ok, type Result } from '../../errors.ts';
 import { parseAddress } from '../../net/address.ts';
 import type { SaParameters, WantedSa } from '../data-plane.ts';
@@ -7,8 +8,11 @@ import type {
   KernelOptions,
   KernelPath,
   KernelSa,
+  KernelSaState,
   KernelSelector,
   KernelTemplate,
+  KernelWishes,
+  SaKey,
   SpiRequest,
 } from './kernel-api.ts';
 import { sided } from './policies.ts';
@@ -104,4 +108,40 @@ function onlySelector(sa: SaParameters): KernelSelector | undefined {
   const [from, to] = sa.direction === 'out' ? [sa.localTs, sa.remoteTs] : [sa.remoteTs, sa.localTs];
   const selectors = kernelSelectors(from, to);
   return selectors.ok && selectors.value.length === 1 ? selectors.value[0] : undefined;
+}
+
+/** What a kernel may have no words for. */
+export function wishesOf({ kernel, replayWindow, esn, tfcBytes, header }: SaParameters): KernelWishes {
+  return {
+    ...kernel,
+    replayWindow,
+    esn,
+    ...(tfcBytes === undefined ? {} : { tfcBytes }),
+    ...(header === undefined ? {} : { copyDscp: header.copyDscp, copyEcn: header.ecn }),
+  };
+}
+
+/** Whether a soft limit is over. */
+export function isWorn({ packets, bytes, limits }: KernelSaState): boolean {
+  const { softBytes, softPackets } = limits;
+  return (softBytes > 0 && bytes >= softBytes) || (softPackets > 0 && packets >= softPackets);
+}
+
+/** The key of something that has more. */
+export function keyOf({ protocol, spi, source, destination, mark }: SaKey): SaKey {
+  return { protocol, spi, source, destination, ...(mark === undefined ? {} : { mark }) };
+}
+
+export function samePath(a: KernelPath, b: KernelPath): boolean {
+  return (
+    equalBytes(a.source, b.source) &&
+    equalBytes(a.destination, b.destination) &&
+    a.encapsulation?.sourcePort === b.encapsulation?.sourcePort &&
+    a.encapsulation?.destinationPort === b.encapsulation?.destinationPort
+  );
+}
+
+/** A key as text: no two SAs of a kernel have the same. */
+export function keyName({ protocol, spi, destination, mark }: SaKey): string {
+  return `${protocol} ${spi} ${toHex(destination)} ${mark?.value}/${mark?.mask}`;
 }

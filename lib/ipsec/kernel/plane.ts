@@ -2,7 +2,6 @@
 // a kernel is told is the driver's (KernelApi). Requests take effect in the order in which they are made, so that few of them wait for an
 // answer; what needs several goes one after the other for each SA.
 
-import { toHex } from '../../bytes.ts';
 import { type ErrorInfo, fail, ok, type Result } from '../../errors.ts';
 import type { Log } from '../../ike/runtime.ts';
 import { type Endpoint, formatAddress } from '../../net/address.ts';
@@ -26,11 +25,22 @@ import type {
   KernelEvent,
   KernelFailure,
   KernelOwner,
+  KernelPath,
   KernelSaState,
   KernelWishes,
   SaKey,
 } from './kernel-api.ts';
-import { kernelPath, kernelSa, saTemplates, spiRequest } from './kernel-sa.ts';
+import {
+  isWorn,
+  kernelPath,
+  kernelSa,
+  keyName,
+  keyOf,
+  samePath,
+  saTemplates,
+  spiRequest,
+  wishesOf,
+} from './kernel-sa.ts';
 import { clearLeftovers, divideLeftovers, findLeftovers, type Leftovers } from './leftovers.ts';
 import { KernelPolicies } from './policies.ts';
 import { PolicySlots } from './policy-slots.ts';
@@ -39,6 +49,7 @@ import { Reqids } from './reqids.ts';
 const MAX_SAS = 65536;
 const MAX_DRAWS = 16;
 const CLOSED: ErrorInfo = { code: 'ERR_IKE_CLOSED', message: 'the data plane is closed' };
+const CLOSED_RESULT = { ok: false, error: CLOSED } as const;
 
 export interface KernelPlaneParts {
   readonly nowMs: () => number;
@@ -49,13 +60,14 @@ interface InstalledSa {
   /** Without keys; the path is the newest. */
   parameters: Omit<SaParameters, 'encryptionKey' | 'integrityKey'>;
   key: SaKey;
+  path: KernelPath;
   readonly reqid: number;
   /** Of an SA without a policy. */
   readonly ownReqidKey: string | undefined;
   /** The kernel has it, or had it. */
   installed: boolean;
-  /** It has ended in the kernel. */
-  gone: boolean;
+  /** What the kernel has told of its end; after `hard` it has the SA no more. */
+  ended: 'not' | 'soft' | 'hard';
   removed: boolean;
   /** What is under way for this SA: the next request waits for it. */
   tail: Promise<unknown>;
@@ -78,6 +90,7 @@ export class KernelDataPlane implements DataPlane {
   /** Suites that this kernel does not have, with the reason. */
   readonly #refusals = new Map<string, string>();
   #listener: (event: DataPlaneEvent) => void = () => {};
+  readonly #pending = new Set<Promise<unknown>>();
   #closed = false;
 
   constructor(api: KernelApi, owner: KernelOwner, { nowMs, log }: KernelPlaneParts) {
@@ -126,7 +139,7 @@ export class KernelDataPlane implements DataPlane {
   }
 
   allocateSpi(done: (result: Result<number>) => void, wanted?: WantedSa): void {
-    void this.#allocateSpi(wanted).then(done);
+    void this.#underWay(this.#allocateSpi(wanted)).then(done);
   }
 
   releaseSpi(spi: number): void {
@@ -136,7 +149,7 @@ export class KernelDataPlane implements DataPlane {
   }
 
   addSa(sa: SaParameters, done: (error?: ErrorInfo) => void): void {
-    void this.#addSa(sa).then(done);
+    void this.#underWay(this.#addSa(sa)).then(done);
   }
 
   updateSa(id: number, path: { readonly local: Endpoint; readonly remote: Endpoint }): void {
@@ -160,7 +173,7 @@ export class KernelDataPlane implements DataPlane {
     if (this.#closed) return done(CLOSED);
     const lacks = this.#lacking(policy.kernel ?? {});
     if (lacks !== undefined) return done(lacks);
-    void this.#policies.add(policy).then(done);
+    void this.#underWay(this.#policies.add(policy)).then(done);
   }
 
   deletePolicy(id: number): void {
@@ -173,13 +186,21 @@ export class KernelDataPlane implements DataPlane {
 
   async close(): Promise<void> {
     if (this.#closed) return;
-    for (const spi of [...this.#reserved.keys()]) this.releaseSpi(spi);
-    const policies = Promise.all([this.#policies.close(), this.#adopted.close()]);
-    const sas = [...this.#sas].map(([id, sa]) => this.#remove(id, sa));
     this.#closed = true;
     this.#counters.close();
-    await Promise.all([policies, ...sas]);
+    // What is under way must not come after the broom.
+    await Promise.all(this.#pending);
+    const spis = [...this.#reserved.values()].map((key) => this.#api.deleteSa(key));
+    const policies = [this.#policies.close(), this.#adopted.close()];
+    const sas = [...this.#sas].map(([id, sa]) => this.#remove(id, sa));
+    await Promise.all([...spis, ...policies, ...sas]);
     await this.#api.close();
+  }
+
+  #underWay<T>(work: Promise<T>): Promise<T> {
+    const watched = work.finally(() => this.#pending.delete(watched));
+    this.#pending.add(watched);
+    return watched;
   }
 
   async #allocateSpi(wanted: WantedSa | undefined): Promise<Result<number>> {
@@ -188,16 +209,17 @@ export class KernelDataPlane implements DataPlane {
     const request = spiRequest(wanted, this.#reqids.first);
     if (!request.ok) return request;
     for (let draw = 0; draw < MAX_DRAWS; draw++) {
-      if (this.#closed) return { ok: false, error: CLOSED };
+      if (this.#closed) return CLOSED_RESULT;
       const spi = await this.#api.allocateSpi(request.value);
       if (!spi.ok) return { ok: false, error: kernelError(spi.error, 'an SPI') };
       const key: SaKey = { ...request.value, spi: spi.value };
       // The kernel tells SAs apart by address and protocol too, the negotiation does not.
-      if (this.#reserved.has(spi.value) || this.#inboundSpis.has(spi.value)) void this.#api.deleteSa(key);
-      else {
+      const isFree = !this.#reserved.has(spi.value) && !this.#inboundSpis.has(spi.value);
+      if (isFree && !this.#closed) {
         this.#reserved.set(spi.value, key);
         return ok(spi.value);
       }
+      await this.#api.deleteSa(key);
     }
     return fail('no-spi', `no free SPI in ${MAX_DRAWS} draws`);
   }
@@ -215,13 +237,15 @@ export class KernelDataPlane implements DataPlane {
     const wanted = kernelSa(sa, reqid.value);
     if (!wanted.ok) return wanted.error;
     const { encryptionKey, integrityKey, ...parameters } = sa;
+    const { source, destination, encapsulation } = wanted.value;
     const record: InstalledSa = {
       parameters,
-      key: wanted.value,
+      key: keyOf(wanted.value),
+      path: { source, destination, ...(encapsulation === undefined ? {} : { encapsulation }) },
       reqid: reqid.value,
       ownReqidKey,
       installed: false,
-      gone: false,
+      ended: 'not',
       removed: false,
       tail: Promise.resolve(),
     };
@@ -274,7 +298,7 @@ export class KernelDataPlane implements DataPlane {
     this.#policies.detach(policyId, direction, id);
     if (sa.ownReqidKey !== undefined) this.#reqids.release(sa.ownReqidKey);
     sa.tail = sa.tail.then(async () => {
-      if (!sa.installed || sa.gone) return;
+      if (!sa.installed || sa.ended === 'hard') return;
       const answer = await this.#api.deleteSa(sa.key);
       if (!answer.ok && answer.error.errno !== 'ESRCH')
         this.#log.warn('kernel-sa-not-deleted', { sa: id, reason: kernelError(answer.error, 'it').message });
@@ -283,14 +307,17 @@ export class KernelDataPlane implements DataPlane {
   }
 
   async #move(id: number, sa: InstalledSa, to: InstalledSa['parameters']): Promise<void> {
-    if (sa.removed || sa.gone || !sa.installed) return;
+    if (sa.removed || sa.ended === 'hard' || !sa.installed) return;
     const path = kernelPath(to);
     if (!path.ok) return this.#mustRekey(id, path.error.message);
+    if (samePath(path.value, sa.path)) return;
     const moved = await this.#api.moveSa(sa.key, path.value);
     if (sa.removed && !moved.ok) return;
     if (!moved.ok) return this.#mustRekey(id, kernelError(moved.error, 'a new address').message);
     this.#byKey.delete(keyName(sa.key));
-    sa.key = { ...sa.key, ...path.value };
+    const { source, destination } = path.value;
+    sa.path = path.value;
+    sa.key = { ...sa.key, source, destination };
     if (sa.removed) return;
     this.#byKey.set(keyName(sa.key), id);
     const outer = to.outerSaId === undefined ? undefined : this.#sas.get(to.outerSaId);
@@ -311,7 +338,7 @@ export class KernelDataPlane implements DataPlane {
 
   async #ask(id: number): Promise<KernelSaState | undefined> {
     const sa = this.#sas.get(id);
-    if (sa === undefined || this.#closed || sa.gone) return undefined;
+    if (sa === undefined || this.#closed || sa.ended === 'hard') return undefined;
     const answer = await this.#api.querySa(sa.key);
     return answer.ok ? answer.value : undefined;
   }
@@ -322,13 +349,19 @@ export class KernelDataPlane implements DataPlane {
     if (!dump.ok || this.#closed) return;
     const there = new Map(dump.value.map((state) => [keyName(state), state]));
     for (const [id, sa] of [...this.#sas]) {
-      if (!sa.installed || sa.gone) continue;
+      if (!sa.installed || sa.ended === 'hard') continue;
       const state = there.get(keyName(sa.key));
       if (state !== undefined) this.#counters.take(id, state);
-      if (state !== undefined && !isWorn(state)) continue;
-      sa.gone = state === undefined;
-      this.#listener({ type: 'expire', saId: id, hard: sa.gone });
+      if (state === undefined) this.#ended(id, sa, true);
+      else if (isWorn(state)) this.#ended(id, sa, false);
     }
+  }
+
+  /** Tells each step once. */
+  #ended(id: number, sa: InstalledSa, hard: boolean): void {
+    if (sa.ended === 'hard' || (sa.ended === 'soft' && !hard)) return;
+    sa.ended = hard ? 'hard' : 'soft';
+    this.#listener({ type: 'expire', saId: id, hard });
   }
 
   #event(event: KernelEvent): void {
@@ -346,8 +379,7 @@ export class KernelDataPlane implements DataPlane {
           if (event.hard) void this.#adopted.ended(event.sa);
           return;
         }
-        if (event.hard) sa.gone = true;
-        return this.#listener({ type: 'expire', saId: id, hard: event.hard });
+        return this.#ended(id, sa, event.hard);
       }
       case 'mapping': {
         const saId = this.#byKey.get(keyName(event.sa));
@@ -361,26 +393,6 @@ export class KernelDataPlane implements DataPlane {
         return event satisfies never;
     }
   }
-}
-
-function wishesOf({ kernel, replayWindow, esn, tfcBytes, header }: SaParameters): KernelWishes {
-  return {
-    ...kernel,
-    replayWindow,
-    esn,
-    ...(tfcBytes === undefined ? {} : { tfcBytes }),
-    ...(header === undefined ? {} : { copyDscp: header.copyDscp, copyEcn: header.ecn }),
-  };
-}
-
-/** Whether a soft limit is over. */
-function isWorn({ packets, bytes, limits }: KernelSaState): boolean {
-  const { softBytes, softPackets } = limits;
-  return (softBytes > 0 && bytes >= softBytes) || (softPackets > 0 && packets >= softPackets);
-}
-
-function keyName({ protocol, spi, destination, mark }: SaKey): string {
-  return `${protocol} ${spi} ${toHex(destination)} ${mark?.value}/${mark?.mask}`;
 }
 
 function suiteName({ protocol, mode, encryption, integrity }: SaSuite): string {

@@ -30,6 +30,11 @@ export interface NativeXfrmSa extends Omit<KernelSa, 'encryption' | 'integrity'>
   readonly encapsulation?: Encapsulation;
 }
 
+/** `offloaded`: the device does its cryptography. */
+export interface NativeXfrmSaState extends KernelSaState {
+  readonly offloaded: boolean;
+}
+
 /** `index`: the kernel's number; its lowest three bits are the direction. */
 export interface NativeXfrmPolicy extends Omit<KernelPolicy, 'number'> {
   readonly index: number;
@@ -40,7 +45,7 @@ export interface NativeXfrmAnswer {
   /** errno; 0: it went well. */
   readonly error: number;
   readonly detail: string;
-  readonly sas: readonly KernelSaState[];
+  readonly sas: readonly NativeXfrmSaState[];
   readonly policies: readonly NativeXfrmPolicy[];
 }
 
@@ -79,7 +84,7 @@ export interface NativeXfrmReply {
   readonly type: number;
   readonly error?: number;
   readonly words?: string;
-  readonly sa?: KernelSaState;
+  readonly sa?: NativeXfrmSaState;
   readonly policy?: NativeXfrmPolicy;
   readonly event?: NativeXfrmEvent;
 }

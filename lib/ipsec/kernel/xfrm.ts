@@ -98,9 +98,15 @@ class XfrmApi implements KernelApi {
 
   async addSa(sa: KernelSa, reserved: boolean): KernelAnswer {
     const added = await this.#add(sa, reserved, sa.hwOffload !== 'no');
-    // A device that cannot is no reason to go without an SA, unless it was asked for by all means.
-    if (added.ok || sa.hwOffload !== 'auto') return added;
-    return this.#add(sa, reserved, false);
+    // A device that cannot is no reason to go without an SA.
+    if (!added.ok && sa.hwOffload === 'auto') return this.#add(sa, reserved, false);
+    if (!added.ok || sa.hwOffload !== 'yes') return added;
+    // Where the device cannot, the kernel takes the SA and does the work itself.
+    const shown = await this.#ask((native) => native.getSa(sa));
+    if (shown.ok && shown.value.sas[0]?.offloaded === true) return added;
+    await this.deleteSa(sa);
+    const detail = 'hwOffload: the network device does not encrypt';
+    return { ok: false, error: { errno: 'EOPNOTSUPP', detail } };
   }
 
   async moveSa(sa: SaKey, path: KernelPath): KernelAnswer {
