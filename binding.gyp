@@ -76,6 +76,7 @@
         'addon/policy/spd.cc',
         'addon/xfrm/channel.cc',
         'addon/xfrm/convert.cc',
+        'addon/xfrm/interface.cc',
         'addon/xfrm/moved-sa.cc',
         'addon/xfrm/policy-request.cc',
         'addon/xfrm/reply-event.cc',

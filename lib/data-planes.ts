@@ -42,7 +42,7 @@ const WITHOUT_ENGINE = new Set(['ERR_IKE_NO_ADDON', 'ERR_IKE_NO_TUN', 'ERR_IKE_P
  */
 export async function openDataPlane(config: Config, parts: PlaneParts): Promise<OpenPlane> {
   const plane = await open(config, parts);
-  const problem = uncarriedProposal(config, plane.dataPlane);
+  const problem = strayInterface(config, plane.dataPlane) ?? uncarriedProposal(config, plane.dataPlane);
   if (problem === undefined) return plane;
   await Promise.all([plane.dataPlane.close(), plane.transport.close()]);
   throw problem;
@@ -93,6 +93,15 @@ export function uncarriedProposal(
             }
     }
   return undefined;
+}
+
+function strayInterface({ kernel }: Config, { name }: Pick<DataPlane, 'name'>): ConfigError | undefined {
+  if (kernel.interfaces.length === 0 || name === 'xfrm') return undefined;
+  const path = 'kernel.interfaces';
+  return new ConfigError(
+    path,
+    `${path}: the ${name} data plane has no xfrm interfaces; dataPlane 'xfrm' has`,
+  );
 }
 
 /** An option of the child that the plane has nothing for. */

@@ -4,6 +4,7 @@
 #include "napi/values.h"
 #include "napi/xfrm-arguments.h"
 #include "napi/xfrm-values.h"
+#include "xfrm/interface.h"
 #include "xfrm/moved-sa.h"
 #include "xfrm/policy-request.h"
 #include "xfrm/reply.h"
@@ -41,6 +42,9 @@ NetlinkMessage requestOf(const std::string& name, XfrmArguments& arguments) {
   if (name == "deletePolicy") return xfrm::deletePolicy(arguments.policyKey(first));
   if (name == "dumpPolicies") return xfrm::dumpPolicies();
   if (name == "flushPolicies") return xfrm::flushPolicies();
+  if (name == "addInterface")
+    return xfrm::addInterface(arguments.text(first, "name", 15), arguments.number(arguments.at(2), "ifId"),
+                              static_cast<int>(arguments.number(arguments.at(3), "parentIndex")));
   arguments.refuse("name", "a request's");
   return {};
 }

@@ -2,10 +2,13 @@
 // come by the callback.
 #include "napi/xfrm-object.h"
 
+#include <net/if.h>
+
 #include "napi/values.h"
 #include "napi/xfrm-arguments.h"
 #include "napi/xfrm-values.h"
 #include "net/interface.h"
+#include "xfrm/interface.h"
 #include "xfrm/policy-request.h"
 #include "xfrm/sa-request.h"
 
@@ -27,6 +30,8 @@ Napi::Function XfrmObject::define(Napi::Env env) {
                          InstanceMethod<&XfrmObject::deletePolicy>("deletePolicy"),
                          InstanceMethod<&XfrmObject::dumpPolicies>("dumpPolicies"),
                          InstanceMethod<&XfrmObject::flushPolicies>("flushPolicies"),
+                         InstanceMethod<&XfrmObject::openInterface>("openInterface"),
+                         InstanceMethod<&XfrmObject::closeInterface>("closeInterface"),
                          InstanceMethod<&XfrmObject::counts>("counts"),
                          InstanceMethod<&XfrmObject::close>("close"),
                      });
@@ -156,6 +161,24 @@ Napi::Value XfrmObject::dumpPolicies(const Napi::CallbackInfo& info) {
 
 Napi::Value XfrmObject::flushPolicies(const Napi::CallbackInfo& info) {
   return submit(info, xfrm::flushPolicies(), Reply::verdict);
+}
+
+void XfrmObject::openInterface(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const std::string name = arguments.text(arguments.at(0), "name", IFNAMSIZ - 1);
+  const std::uint32_t ifId = arguments.number(arguments.at(1), "ifId", 1);
+  const napi_value given = arguments.at(2);
+  const std::string parent =
+      arguments.isUndefined(given) ? std::string() : arguments.text(given, "parent", IFNAMSIZ - 1);
+  if (arguments.failed() || channel(info) == nullptr) return;
+  if (const Status status = xfrm::openInterface(name, ifId, parent)) throwFailure(info.Env(), *status);
+}
+
+void XfrmObject::closeInterface(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const std::string name = arguments.text(arguments.at(0), "name", IFNAMSIZ - 1);
+  if (arguments.failed() || channel(info) == nullptr) return;
+  if (const Status status = xfrm::closeInterface(name)) throwFailure(info.Env(), *status);
 }
 
 Napi::Value XfrmObject::counts(const Napi::CallbackInfo& info) {

@@ -29,6 +29,8 @@ class XfrmObject : public Napi::ObjectWrap<XfrmObject> {
   Napi::Value deletePolicy(const Napi::CallbackInfo& info);
   Napi::Value dumpPolicies(const Napi::CallbackInfo& info);
   Napi::Value flushPolicies(const Napi::CallbackInfo& info);
+  void openInterface(const Napi::CallbackInfo& info);
+  void closeInterface(const Napi::CallbackInfo& info);
   Napi::Value counts(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 

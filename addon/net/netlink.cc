@@ -12,9 +12,6 @@
 #include <cstring>
 #include <span>
 
-#include "net/netlink-message.h"
-#include "net/netlink-reader.h"
-
 namespace ike {
 namespace {
 
@@ -28,7 +25,9 @@ Outcome<Netlink> Netlink::open() {
   return Netlink(std::move(fd));
 }
 
-int Netlink::exchange(NetlinkMessage& request) {
+int Netlink::exchange(NetlinkMessage& request) { return query(request, {}); }
+
+int Netlink::query(NetlinkMessage& request, const std::function<void(const NetlinkPart&)>& read) {
   const std::uint32_t sequence = ++sequence_;
   const std::span<const std::uint8_t> message = request.finish(sequence);
   sockaddr_nl kernel{};
@@ -36,16 +35,19 @@ int Netlink::exchange(NetlinkMessage& request) {
   if (::sendto(fd_.get(), message.data(), message.size(), 0, reinterpret_cast<sockaddr*>(&kernel),
                sizeof kernel) < 0)
     return errno;
-  // The acknowledgement comes at once; the bound is for kernels that never answer.
+  // The answer comes at once; the bound is for kernels that never do.
   for (int i = 0; i < 8; i++) {
     pollfd readable{fd_.get(), POLLIN, 0};
     if (::poll(&readable, 1, kAnswerWaitMs) <= 0) return ETIMEDOUT;
-    alignas(nlmsghdr) std::array<std::uint8_t, 4096> answer;
+    alignas(nlmsghdr) std::array<std::uint8_t, 16384> answer;
     const ssize_t length = ::recv(fd_.get(), answer.data(), answer.size(), 0);
     if (length < 0) return errno;
     const auto part = NetlinkParts(std::span(answer).first(static_cast<std::size_t>(length))).next();
     if (!part || part->header.nlmsg_seq != sequence) continue;
     if (const auto verdict = readVerdict(*part)) return verdict->error;
+    if (!read) continue;
+    read(*part);
+    return 0;
   }
   return ETIMEDOUT;
 }

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "net/fd.h"
 #include "net/netlink-message.h"
+#include "net/netlink-reader.h"
 #include "net/outcome.h"
 #include "net/prefix.h"
 
@@ -37,11 +39,15 @@ class Netlink {
   int deleteRoute(const Route& route);
   int disableLinkLocal(int interfaceIndex);
 
+  /** Any request with NLM_F_ACK: 0 or an errno. */
+  int exchange(NetlinkMessage& request);
+  /** A request that is answered with one message, or with a refusal. */
+  int query(NetlinkMessage& request, const std::function<void(const NetlinkPart&)>& read);
+
  private:
   explicit Netlink(Fd fd) noexcept : fd_(std::move(fd)) {}
   int rule(bool add, int family, const RoutingRule& rule);
   int route(bool add, const Route& route);
-  int exchange(NetlinkMessage& request);
 
   Fd fd_;
   std::uint32_t sequence_ = 0;

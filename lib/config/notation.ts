@@ -227,6 +227,25 @@ export const deviceName: Notation<string, string> = {
       : refused,
 };
 
+/** An xfrm interface: its name, its interface id, and the device below it where it has one. */
+export interface XfrmInterface {
+  readonly name: string;
+  readonly ifId: number;
+  readonly device: string | undefined;
+}
+
+export const xfrmInterface: Notation<XfrmInterface, string> = {
+  expected: '"NAME=ID" or "NAME=ID@DEVICE" like "ipsec0=42@eth0", with an id from 1 to 4294967295',
+  read(input) {
+    const [, name, id, device] =
+      /^([^=@]*)=(0x[0-9a-f]{1,8}|\d{1,10})(?:@(.*))?$/i.exec(typeof input === 'string' ? input : '') ?? [];
+    const ifId = Number(id);
+    const devices = [name, ...(device === undefined ? [] : [device])].map((each) => deviceName.read(each));
+    const fits = ifId >= 1 && ifId <= 0xffffffff && !devices.some((each) => each instanceof Refusal);
+    return fits ? { name, ifId, device } : refused;
+  },
+};
+
 /** A list of values of one kind, not empty unless `least` says so. */
 export function list<Out, In>(of: Notation<Out, In>, most: number, least = 1): Notation<Out[], In[]> {
   const expected = `a list of ${least} to ${most} entries, each ${of.expected}`;

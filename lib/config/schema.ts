@@ -2,7 +2,17 @@
 // those of connections and children have files of their own. parse.ts turns the rows' values into a Config.
 
 import { z } from 'zod';
-import { address, decimal, deviceName, duration, flag, integer, list, oneOf } from './notation.ts';
+import {
+  address,
+  decimal,
+  deviceName,
+  duration,
+  flag,
+  integer,
+  list,
+  oneOf,
+  xfrmInterface,
+} from './notation.ts';
 import { option, row, section } from './option.ts';
 import { connection } from './schema-connection.ts';
 
@@ -52,6 +62,11 @@ export const configSchema = z.strictObject({
     ),
   }),
   kernel: section('SAs and policies in the kernel (`xfrm`, `pfkey`).', {
+    interfaces: option(
+      list(xfrmInterface, 256, 0),
+      [],
+      'xfrm interfaces to make, as "NAME=ID" or "NAME=ID@DEVICE": what is routed into one belongs to the children with `ifIdOut` ID (`xfrm`). They go when the gateway closes.',
+    ),
     leftovers: option(
       oneOf('clear', 'adopt', 'refuse', 'flush'),
       'clear',

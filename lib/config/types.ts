@@ -8,6 +8,7 @@ import type { Algorithm } from '../crypto/algorithms.ts';
 import type { OuterHeader } from '../ipsec/data-plane.ts';
 import type { KernelOptions } from '../ipsec/kernel/kernel-api.ts';
 import type { TrafficSelector } from '../ipsec/selector.ts';
+import type { XfrmInterface } from './notation.ts';
 
 export interface Config {
   readonly listen: {
@@ -47,6 +48,7 @@ export interface Config {
 
 /** What is in the kernel under the name of this gateway. */
 export interface KernelConfig {
+  readonly interfaces: readonly XfrmInterface[];
   readonly leftovers: 'clear' | 'adopt' | 'refuse' | 'flush';
   /** The first of 65,536 request ids, which are nobody else's. */
   readonly reqid: number;

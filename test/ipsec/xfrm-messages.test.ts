@@ -242,6 +242,15 @@ for (const [name, wanted] of Object.entries(POLICIES))
     assert.equal(toHex(ours), comparable(capture(name).sent[0], UPDATE));
   });
 
+test('xfrm: an interface is asked for as iproute2 asks for it', () => {
+  // strace of `ip link add ipsec1 type xfrm dev lo if_id 42` with iproute2 6.1.0, the sequence number set to zero.
+  const asked =
+    '4c00000010000506000000000000000000000000000000000000000000000000' +
+    '0b000300697073656331000020001200080001007866726d1400020008000200' +
+    '2a0000000800010001000000';
+  assert.equal(toHex(xfrmRequest('addInterface', 'ipsec1', 42, 1)), asked);
+});
+
 test('xfrm: the whole of what an SA is comes back from the kernel', () => {
   const [{ sa: found }] = received('get state with mark');
   assert.deepEqual(found, {

@@ -35,6 +35,7 @@ export async function kernelCases(): Promise<readonly Case[]> {
     ['XFRM: ports and types of ICMP are part of a policy', () => types(pair)],
     ['XFRM: an algorithm that the kernel does not have is named', () => lacks(pair)],
     ['XFRM: marks and interface ids', () => marks(pair)],
+    ['XFRM: a kernel without xfrm interfaces is told of', () => interfaces(pair)],
     ['XFRM: a device that does not encrypt', () => offload(pair)],
     ['XFRM: SAs of others stay', () => others(pair)],
     ['XFRM: a killed run: refuse, adopt, clear, flush', () => killed(pair)],
@@ -399,10 +400,22 @@ async function marks(pair: Pair): Promise<void> {
   await pair.clear([...both(sas.out), ...both(sas.in)], both(policies));
 }
 
+/** The machine's kernel has none. */
+async function interfaces(pair: Pair): Promise<void> {
+  await pair.hosts[0].tell('close');
+  const refused = pair.open(0, { interfaces: ['ipsec0=42@veth0'] });
+  await assert.rejects(
+    refused,
+    /xfrm interface ipsec0: the kernel has no such interfaces \(module xfrm_interface\)/,
+  );
+  await pair.hosts[0].kill();
+  await pair.open(0);
+}
+
 async function offload(pair: Pair): Promise<void> {
   const policies = [await pair.policy(0), await pair.policy(1)] as const;
   const refused = pair.connect(policies, { kernel: { hwOffload: 'yes' }, udpEncapsulation: false });
-  await assert.rejects(refused, /EOPNOTSUPP: hwOffload: the network device does not encrypt/);
+  await assert.rejects(refused, /hwOffload: the network device does not encrypt|doesn't support offload/);
   const sas = await pair.connect(policies, { kernel: { hwOffload: 'auto' }, udpEncapsulation: false });
   assert.ok(await pair.ping(0));
   await pair.clear([...both(sas.out), ...both(sas.in)], both(policies));

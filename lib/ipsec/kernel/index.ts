@@ -3,7 +3,7 @@
 
 import type { Config, KernelConfig } from '../../config/types.ts';
 import { algorithm } from '../../crypto/algorithms.ts';
-import { type ErrorInfo, SystemError } from '../../errors.ts';
+import { ConfigError, type ErrorInfo, SystemError } from '../../errors.ts';
 import type { SaSuite } from '../data-plane.ts';
 import { suiteIsSound } from '../sa-check.ts';
 import { kernelError } from './failure.ts';
@@ -32,11 +32,23 @@ export async function openKernelPlane(
   parts: OpenKernelParts,
 ): Promise<KernelDataPlane> {
   const plane = new KernelDataPlane(api, config.kernel, parts);
-  const problem =
-    (await tidyUp(plane, api, config.kernel, parts)) ?? (await probe(plane, api, config, parts));
-  if (problem === undefined) return plane;
-  await plane.close();
-  throw new SystemError(problem.code, problem.message);
+  try {
+    const problem =
+      (await tidyUp(plane, api, config.kernel, parts)) ?? (await probe(plane, api, config, parts));
+    if (problem !== undefined) throw new SystemError(problem.code, problem.message);
+    for (const wanted of config.kernel.interfaces) {
+      if (api.openInterface === undefined)
+        throw new ConfigError(
+          'kernel.interfaces',
+          `kernel.interfaces: dataPlane 'xfrm' has such, not '${api.name}'`,
+        );
+      api.openInterface(wanted);
+    }
+    return plane;
+  } catch (error) {
+    await plane.close();
+    throw error;
+  }
 }
 
 async function tidyUp(

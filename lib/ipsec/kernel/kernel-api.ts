@@ -1,6 +1,7 @@
 // What a kernel that does IPsec is asked and tells, in the terms that XFRM netlink and PF_KEY share. Two drivers implement it; the plane
 // (plane.ts) decides what SAs and policies are. Nothing throws and nothing blocks: every answer comes later, failures as values.
 
+import type { XfrmInterface } from '../../config/notation.ts';
 import type { EncryptionAlgorithm, IntegrityAlgorithm } from '../../crypto/algorithms.ts';
 import type { Result } from '../../errors.ts';
 import type { PacketSummary, SaSuite } from '../data-plane.ts';
@@ -45,12 +46,15 @@ export interface KernelApi {
   deletePolicy(policy: PolicyKey): KernelAnswer;
   dumpPolicies(): KernelAnswer<readonly KernelPolicy[]>;
 
+  /** Makes an interface for what is routed to the policies with its id; it goes with `close`. Throws a SystemError. XFRM alone has such. */
+  openInterface?(wanted: XfrmInterface): void;
+
   /** Removes all SAs and policies of the network namespace, whoever made them. */
   flush(): KernelAnswer;
 
   /** What has gone wrong below: `truncated`, `foreign`, `lost-events`, ... */
   counts(): Readonly<Record<string, number>>;
-  /** Answers what still waits with ECANCELED. Removes nothing from the kernel. */
+  /** Answers what still waits with ECANCELED. Removes no SA or policy from the kernel. */
   close(): Promise<void>;
 }
 

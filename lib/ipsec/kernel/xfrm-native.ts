@@ -74,6 +74,12 @@ export interface NativeXfrm {
   deletePolicy(policy: PolicyKey): number;
   dumpPolicies(): number;
   flushPolicies(): number;
+  /**
+   * Waits for the kernel. Throws ERR_IKE_NO_XFRM where it has no such interfaces, ERR_IKE_EXISTS where the name or the id is something
+   * else's, ERR_IKE_SYSTEM.
+   */
+  openInterface(name: string, ifId: number, device?: string): void;
+  closeInterface(name: string): void;
   counts(): Record<string, number>;
   /** What is not answered then never is. */
   close(): void;

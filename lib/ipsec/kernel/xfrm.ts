@@ -1,6 +1,7 @@
 // XFRM as a KernelApi: names of algorithms go in, numbers of requests become promises, and a policy's index says whose it is.
 
 import { getSystemErrorName } from 'node:util';
+import type { XfrmInterface } from '../../config/notation.ts';
 import { ok, type Result, SystemError } from '../../errors.ts';
 import type { PacketSummary, SaSuite } from '../data-plane.ts';
 import { loadAddon } from '../engine/native.ts';
@@ -42,15 +43,17 @@ const ICMP: ReadonlySet<number> = new Set([1, 58]);
  */
 export function openXfrm(owner: KernelOwner): KernelApi {
   const { Xfrm } = loadAddon();
+  return systemErrors(() => new XfrmApi(owner, (callback) => new Xfrm(callback)));
+}
+
+/** A native call's failure as the error class of the public API. */
+function systemErrors<T>(call: () => T): T {
   try {
-    return new XfrmApi(owner, (callback) => new Xfrm(callback));
+    return call();
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
-    throw new SystemError(
-      code ?? 'ERR_IKE_SYSTEM',
-      `the kernel's IPsec cannot be used: ${message}; dataPlane 'engine' does without it`,
-      { cause: error },
-    );
+    const words = `the kernel's IPsec cannot be used: ${message}; dataPlane 'engine' does without it`;
+    throw new SystemError(code ?? 'ERR_IKE_SYSTEM', words, { cause: error });
   }
 }
 
@@ -62,6 +65,7 @@ class XfrmApi implements KernelApi {
   readonly #firstIndex: number;
   readonly #waiting = new Map<number, Settle>();
   #listener: (event: KernelEvent) => void = () => {};
+  readonly #interfaces: string[] = [];
   #reports = 0;
   #closed = false;
 
@@ -151,6 +155,11 @@ class XfrmApi implements KernelApi {
     return failed === undefined || failed.ok || failed.error.errno === 'ESRCH' ? ok(undefined) : failed;
   }
 
+  openInterface({ name, ifId, device }: XfrmInterface): void {
+    systemErrors(() => this.#native.openInterface(name, ifId, device));
+    this.#interfaces.push(name);
+  }
+
   counts(): Readonly<Record<string, number>> {
     return this.#closed ? {} : { ...this.#native.counts(), reports: this.#reports };
   }
@@ -158,7 +167,11 @@ class XfrmApi implements KernelApi {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#native.close();
+    try {
+      for (const name of this.#interfaces) this.#native.closeInterface(name);
+    } finally {
+      this.#native.close();
+    }
     for (const settle of this.#waiting.values()) settle(CANCELED);
     this.#waiting.clear();
   }
