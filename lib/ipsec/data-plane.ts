@@ -208,7 +208,10 @@ export interface DataPlaneStats {
   readonly bytesOut: number;
   /** Packets that left unprotected by bypass policies (engine). */
   readonly bypassed?: number;
-  /** Dropped packets by cause (`no-sa`, `replay`, `integrity`, `selector`, `no-policy`, `held-overflow`, `malformed`, ...). */
+  /**
+   * Dropped packets by cause (`no-sa`, `replay`, `integrity`, `selector`, `no-policy`, `held-overflow`, `malformed`, ...). XFRM: those of the
+   * whole network namespace since the gateway began, and what was amiss with the kernel's messages.
+   */
   readonly drops: Readonly<Record<string, number>>;
   /** The engine's threads, where there are any. */
   readonly workers?: readonly WorkerStats[];

@@ -1,7 +1,13 @@
 // What the XFRM plane does beyond carrying packets, with the kernel at both ends.
 
 import assert from 'node:assert/strict';
-import type { EspParameters, Policy, SaCounters, SaParameters } from '../../lib/ipsec/data-plane.ts';
+import type {
+  DataPlaneStats,
+  EspParameters,
+  Policy,
+  SaCounters,
+  SaParameters,
+} from '../../lib/ipsec/data-plane.ts';
 import { saOf, selector } from '../engine/esp-model.ts';
 import { Host, pause } from '../engine/lab.ts';
 import { eventually, INNER, OUTER, Wire } from './wire.ts';
@@ -335,6 +341,8 @@ async function shunts(pair: Pair): Promise<void> {
     remoteTs: [selector('10.2.0.1/32')],
   });
   assert.ok(await pair.ping(0));
+  const { drops } = (await pair.hosts[0].call('stats')) as DataPlaneStats;
+  assert.ok(drops['no-policy'] >= 1, JSON.stringify(drops));
   // Inwards, too.
   await pair.hosts[0].call('deletePolicy', narrow);
   assert.equal(await pair.ping(1), false);

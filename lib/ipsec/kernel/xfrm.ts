@@ -29,6 +29,7 @@ import type {
   NativeXfrmPolicy,
   NativeXfrmSa,
 } from './xfrm-native.ts';
+import { xfrmDrops } from './xfrm-stat.ts';
 
 /** The widest replay window that Linux has. */
 export const MAX_XFRM_WINDOW = 4096;
@@ -66,6 +67,7 @@ class XfrmApi implements KernelApi {
   readonly #waiting = new Map<number, Settle>();
   #listener: (event: KernelEvent) => void = () => {};
   readonly #interfaces: string[] = [];
+  readonly #dropsBefore = xfrmDrops();
   #reports = 0;
   #closed = false;
 
@@ -161,7 +163,15 @@ class XfrmApi implements KernelApi {
   }
 
   counts(): Readonly<Record<string, number>> {
-    return this.#closed ? {} : { ...this.#native.counts(), reports: this.#reports };
+    if (this.#closed) return {};
+    // The namespace's drops since we began, not those before.
+    const drops = Object.entries(xfrmDrops()).map(([cause, count]) => [
+      cause,
+      count - (this.#dropsBefore[cause] ?? 0),
+    ]);
+    const { truncated, foreign, ...rest } = this.#native.counts();
+    const unread = { 'netlink-truncated': truncated, 'netlink-foreign': foreign };
+    return { ...Object.fromEntries(drops), ...unread, ...rest, reports: this.#reports };
   }
 
   async close(): Promise<void> {
