@@ -20,7 +20,8 @@ export async function findLeftovers(
   const sas = await api.dumpSas();
   if (!sas.ok) return sas;
   return ok({
-    sas: sas.value.filter(({ reqid }) => reqids.isOurs(reqid)),
+    // A packet's cry for an SA has no SPI, and the kernel forgets it by itself.
+    sas: sas.value.filter(({ reqid, spi }) => reqids.isOurs(reqid) && spi !== 0),
     policies: policies.value.filter(({ number }) => number !== 0),
   });
 }
