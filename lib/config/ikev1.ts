@@ -1,6 +1,7 @@
 // What IKEv1 makes of a configuration that is written for both versions: the combinations that its two phases can offer, and the rules
 // for what it has no way to say. A hash stands where IKEv2 has a PRF and an integrity algorithm; a Quick Mode has one pair of selectors.
 
+import { describeKey } from '../auth/keys.ts';
 import { equalBytes } from '../bytes.ts';
 import type {
   EncryptionAlgorithm,
@@ -17,6 +18,7 @@ import {
   isWeak,
   phase1CipherId,
 } from '../crypto/ikev1-ids.ts';
+import { authMethodOf } from '../ike/v1/auth-methods.ts';
 import type { TrafficSelector } from '../ipsec/selector.ts';
 import { DEFAULT_IKE_PROPOSALS, parseProposal } from './proposal.ts';
 import { refuse } from './refuse.ts';
@@ -81,16 +83,19 @@ export function weakAlgorithms({ proposals, children }: Connection): readonly st
 /** Refuses what IKEv1 cannot do; does nothing for connections of IKEv2 alone. */
 export function checkIkev1(path: string, connection: Connection): void {
   const { version, proposals, local, remote } = connection;
+  const xauth = local.xauth !== undefined ? 'local' : remote.xauth !== undefined ? 'remote' : undefined;
+  if (xauth !== undefined && version !== 1)
+    refuse(
+      `${path}.${xauth}.auth.xauth`,
+      `is not accepted with version ${version}: XAuth is of IKEv1 alone, and IKEv2 would come up without it`,
+    );
   if (version === 2) {
     if (connection.aggressive)
       refuse(`${path}.aggressive`, 'true is not accepted with version 2, which has no Aggressive Mode');
     return;
   }
-  if (local.auth.kind !== remote.auth.kind)
-    refuse(`${path}.local.auth`, 'is not accepted: in IKEv1 both sides have a pre-shared key, or both sign');
-  if (local.auth.kind === 'signature') {
-    if (authMethodOf(connection) === undefined)
-      refuse(`${path}.local.auth.privateKey`, 'is not accepted with IKEv1, which signs with RSA here');
+  checkMethod(path, connection);
+  if (local.auth.kind !== 'psk') {
     if (connection.aggressive)
       refuse(
         `${path}.aggressive`,
@@ -126,6 +131,22 @@ export function checkIkev1(path: string, connection: Connection): void {
   for (const child of Object.values(connection.children)) checkChild(`${path}.children.${child.name}`, child);
 }
 
+/** Refuses what no authentication method of IKEv1 stands for. */
+function checkMethod(path: string, connection: Connection): void {
+  const { local, remote } = connection;
+  if (authMethodOf(connection, 'initiator') !== undefined) return;
+  const kinds = [local.auth.kind, remote.auth.kind];
+  if (kinds.includes('psk') && kinds.includes('signature'))
+    refuse(`${path}.local.auth`, 'is not accepted: in IKEv1 both sides have a pre-shared key, or both sign');
+  const who =
+    local.auth.kind === 'signature' ? `${describeKey(local.auth.key.kind)} is not accepted` : 'is missing';
+  const xauth = local.xauth ?? remote.xauth;
+  const expected =
+    xauth === undefined ? 'an RSA key, or an ECDSA key on P-256, P-384 or P-521' : 'an RSA key';
+  const why = xauth === undefined ? 'with IKEv1' : 'with XAuth';
+  refuse(`${path}.local.auth.privateKey`, `${who} ${why}; expected ${expected}`);
+}
+
 function checkChild(path: string, child: ChildConfig): void {
   if (child.tfcPaddingBytes > 0)
     refuse(`${path}.tfcPadding`, 'is not accepted with IKEv1, in which nobody can say that he takes it');
@@ -150,12 +171,6 @@ function checkSelectors(path: string, selectors: readonly TrafficSelector[]): vo
   for (const { startPort, endPort } of selectors)
     if (startPort !== endPort && !(startPort === 0 && endPort === 65535))
       refuse(path, 'a range of ports is not accepted with IKEv1; expected one port, or none for all');
-}
-
-/** The authentication method of phase 1: 1 with a pre-shared key, 3 with RSA (RFC 2409 Appendix A). */
-export function authMethodOf({ local: { auth } }: Connection): number | undefined {
-  if (auth.kind === 'psk') return 1;
-  return auth.key.kind.type === 'rsa' ? 3 : undefined;
 }
 
 /** The key of one side; empty where it has none. */

@@ -11,7 +11,7 @@ import { wantsEncap } from '../nat.ts';
 import type { Datagram } from '../runtime.ts';
 import type { Framed, IsakmpHeader } from '../wire/header.ts';
 import { Exchange, findV1, type Received } from '../wire/v1/message.ts';
-import { AuthMethod, V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
+import { V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
 import {
   chainOf,
   idBody,
@@ -91,7 +91,7 @@ export class MainModeResponder extends Phase1 {
   #mayBe({ keys }: Trial, payloads: readonly Received[]): boolean {
     const { suite } = this.#choice;
     const id = findV1(payloads, 'ID');
-    if (id === undefined || !hasProof(suite.method, payloads)) return false;
+    if (id === undefined || !hasProof(suite.method.initiator, payloads)) return false;
     const hash = findV1(payloads, 'HASH');
     return hash === undefined || this.proves('initiator', suite, keys, id, hash.data);
   }
@@ -150,7 +150,7 @@ export class MainModeResponder extends Phase1 {
       // Our own hashes are of the addresses before NAT detection says anything.
       const nat = this.natPayloads(suite);
       this.detectNat(suite, datagram, payloads);
-      const requests = certificateRequests(ike.candidates, suite.method);
+      const requests = certificateRequests(ike.candidates);
       this.send(
         [{ type: 'KE', data: material.publicR }, { type: 'NONCE', data: material.nr }, ...requests, ...nat],
         { awaits: false },
@@ -190,14 +190,15 @@ export class MainModeResponder extends Phase1 {
       const candidates = ike.candidates.map(({ name }) => name);
       const who = remoteId?.text ?? 'an identity with a port';
       const notify = 'INVALID_ID_INFORMATION';
-      if (suite.method !== AuthMethod.PRE_SHARED_KEY) host.count('not-authentic');
+      const proved = suite.method.initiator === 'psk';
+      if (!proved) host.count('not-authentic');
       this.#tell(V1Notify.INVALID_ID_INFORMATION, `no connection is for ${who}`, { candidates, notify });
       // A signature has not been looked at: it may be anybody's word.
-      return suite.method === AuthMethod.PRE_SHARED_KEY ? ike.die('failed') : undefined;
+      return proved ? ike.die('failed') : undefined;
     }
     this.busy = true;
     const hash = this.hashOf('initiator', suite, keys, id.body);
-    checkProof(host, known, suite.method, remoteId, hash, payloads, (accepted) => {
+    checkProof(host, known, suite.method.initiator, remoteId, hash, payloads, (accepted) => {
       this.busy = false;
       if (ike.state !== 'connecting') return;
       if (!accepted.ok) {
@@ -227,7 +228,7 @@ export class MainModeResponder extends Phase1 {
     ike.pretendsNat = ike.nat.supported && (ike.pretendsNat || wantsEncap(host, connection));
     const hash = this.hashOf('responder', suite, keys, idBody(localId));
     this.busy = true;
-    makeProof(host, connection, suite.method, hash, (proof) => {
+    makeProof(host, connection, suite.method.responder, hash, (proof) => {
       this.busy = false;
       if (ike.state !== 'connecting') return;
       if (!proof.ok) {

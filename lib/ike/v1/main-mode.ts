@@ -85,7 +85,7 @@ export class MainModeInitiator extends Phase1 {
         [
           { type: 'KE', data: publicI },
           { type: 'NONCE', data: ni },
-          ...certificateRequests([ike.connection], choice.suite.method),
+          ...certificateRequests([ike.connection]),
           ...this.natPayloads(choice.suite),
         ],
         { awaits: true },
@@ -127,7 +127,7 @@ export class MainModeInitiator extends Phase1 {
       ike.localId = ownIdentity(connection, ike.local.address);
       const hash = this.hashOf('initiator', suite, this.#keys, idBody(ike.localId));
       this.busy = true;
-      makeProof(host, connection, suite.method, hash, (proof) => {
+      makeProof(host, connection, suite.method.initiator, hash, (proof) => {
         if (ike.state !== 'connecting' || ike.localId === undefined) return;
         this.busy = false;
         if (!proof.ok)
@@ -150,7 +150,7 @@ export class MainModeInitiator extends Phase1 {
     const who = remoteId ?? identityFrom(id.idType, id.data);
     const hash = this.hashOf('responder', suite, keys, id.body);
     this.busy = true;
-    checkProof(host, [connection], suite.method, who, hash, payloads, (accepted) => {
+    checkProof(host, [connection], suite.method.responder, who, hash, payloads, (accepted) => {
       this.busy = false;
       if (ike.state !== 'connecting') return;
       if (!accepted.ok) {

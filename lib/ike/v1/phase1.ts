@@ -14,7 +14,8 @@ import type { Datagram } from '../runtime.ts';
 import type { Framed, IsakmpHeader } from '../wire/header.ts';
 import { decodeV1Message, encodeV1Body, encodeV1Message } from '../wire/v1/codec.ts';
 import { allV1, type IdPayload, type Received, type V1Payload } from '../wire/v1/message.ts';
-import { AuthMethod, FIRST_STATUS, V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
+import { FIRST_STATUS, V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
+import type { Role } from './auth-methods.ts';
 import type { V1IkeSa } from './ike-sa.ts';
 import { phase1Hash, phase1Iv, skeyidOfPsk, skeyidOfSignatures } from './keys.ts';
 import { detectV1Nat, natPayloads } from './nat.ts';
@@ -200,12 +201,7 @@ export abstract class Phase1 {
   }
 
   /** HASH_I or HASH_R. */
-  protected hashOf(
-    side: 'initiator' | 'responder',
-    suite: V1Suite,
-    keys: V1Keys,
-    idBody: Uint8Array,
-  ): Uint8Array {
+  protected hashOf(side: Role, suite: V1Suite, keys: V1Keys, idBody: Uint8Array): Uint8Array {
     const { publicI, publicR, saBody } = this.material;
     const { spiI, spiR, host } = this.ike;
     const first = side === 'initiator';
@@ -220,7 +216,7 @@ export abstract class Phase1 {
   }
 
   protected proves(
-    side: 'initiator' | 'responder',
+    side: Role,
     suite: V1Suite,
     keys: V1Keys,
     id: Received<IdPayload>,
@@ -273,7 +269,7 @@ export function phase1Keys(
   const cookies = { initiator: uint64(exchanged.spiI), responder: uint64(exchanged.spiR) };
   const both = { cookieI: cookies.initiator, cookieR: cookies.responder, ni, nr };
   const skeyid =
-    suite.method === AuthMethod.PRE_SHARED_KEY
+    suite.method.initiator === 'psk'
       ? skeyidOfPsk(crypto, suite.hash, psk, both)
       : skeyidOfSignatures(crypto, suite.hash, secret, both);
   const { d, a, e } = crypto.ikev1.deriveSkeyids(suite.hash.prf, skeyid, secret, cookies);

@@ -101,14 +101,14 @@ function beginMainMode(
 ): void {
   const sa = findV1(payloads, 'SA');
   if (sa === undefined) return host.count('malformed');
-  const fitting = connections.filter((connection) => choosePhase1(sa, connection) !== undefined);
+  const fitting = connections.filter((connection) => choosePhase1(sa, connection, 'responder') !== undefined);
   const [connection] = fitting;
-  const choice = connection && choosePhase1(sa, connection);
+  const choice = connection && choosePhase1(sa, connection, 'responder');
   if (connection === undefined || choice === undefined) return noProposal(sa, connections, refuse);
   const ike = makeResponder(host, datagram, header, connection);
   // One key exchange and one cipher for all that are still possible.
   ike.candidates = fitting.filter((other) => {
-    return choosePhase1(choice.answer, other) !== undefined;
+    return choosePhase1(choice.answer, other, 'responder') !== undefined;
   });
   const phase1 = new MainModeResponder(ike, choice);
   ike.phase1 = phase1;
@@ -179,7 +179,7 @@ function chooseWith(
   for (const ke of groups) {
     const group = groupId(ke);
     if (group === undefined || ke.initiatorPublicBytes !== publicValue.length) continue;
-    const choice = choosePhase1(sa, connection, group);
+    const choice = choosePhase1(sa, connection, 'responder', group);
     if (choice !== undefined) return choice;
   }
   return undefined;
