@@ -1,15 +1,9 @@
 // Keys for signatures: private ones from a configuration become a SigningKey, which keeps the key to itself; public ones are
 // described, so that weak and unusable ones are refused before they cost anything.
 
-import {
-  constants,
-  createPrivateKey,
-  createPublicKey,
-  type KeyObject,
-  privateEncrypt,
-  sign,
-} from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { fail, ok, type Result } from '../errors.ts';
+import { signBare } from './bare.ts';
 import { derToRaw, rawToDer } from './ecdsa-value.ts';
 import { opensslOptions, verifyNow } from './primitives.ts';
 import { ecdsaHalfBytes, type KeyKind, type SignatureScheme } from './schemes.ts';
@@ -119,7 +113,7 @@ export function readPrivateKey(input: string | Uint8Array, passphrase?: string):
   const signNow = (scheme: SignatureScheme, data: Uint8Array): Uint8Array =>
     Uint8Array.from(
       scheme.padding === 'bare'
-        ? privateEncrypt({ key, padding: constants.RSA_PKCS1_PADDING }, data)
+        ? signBare(key, data)
         : sign(scheme.hash, data, { key, ...opensslOptions(scheme) }),
     );
   return ok({

@@ -3,6 +3,9 @@
 // role in a phase 1 lead to one row.
 
 import type { Connection } from '../../config/types.ts';
+import { algorithm } from '../../crypto/algorithms.ts';
+import { hashOf } from '../../crypto/ikev1-ids.ts';
+import type { V1Hash } from './keys.ts';
 
 export type Role = 'initiator' | 'responder';
 
@@ -59,6 +62,13 @@ const PROOF_OF_CURVE: Readonly<Record<string, Proof>> = {
   secp521r1: 'ecdsa-521',
 };
 
+/** RFC 4754 §4. */
+const HASH_OF_PROOF: Readonly<Partial<Record<Proof, string>>> = {
+  'ecdsa-256': 'sha256',
+  'ecdsa-384': 'sha384',
+  'ecdsa-521': 'sha512',
+};
+
 /** The method of a phase 1 in which we have this role; undefined where IKEv1 has none for what is configured. */
 export function authMethodOf({ local, remote }: Connection, role: Role): AuthMethod | undefined {
   const own = ownProof(local.auth);
@@ -70,9 +80,13 @@ export function authMethodOf({ local, remote }: Connection, role: Role): AuthMet
   );
 }
 
-/** The payload that a proof is. */
-export function proofPayload(proof: Proof): 'HASH' | 'SIG' {
-  return proof === 'rsa' || proof.startsWith('ecdsa') ? 'SIG' : 'HASH';
+/**
+ * What HASH_I and HASH_R are made with: the negotiated hash, unless what signs them is tied to one of its own, which then takes its place here
+ * and nowhere else (RFC 2409 §5.1).
+ */
+export function proofHash({ initiator }: AuthMethod, negotiated: V1Hash): V1Hash {
+  const own = HASH_OF_PROOF[initiator];
+  return (own === undefined ? undefined : hashOf(algorithm('integ', own))) ?? negotiated;
 }
 
 /** Whether XAuth must follow a phase 1 in which we had this role, and what we are in it. */

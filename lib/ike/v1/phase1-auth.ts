@@ -3,24 +3,26 @@
 // the Runtime; by when they come back the SA may be gone, which whoever asked looks at first.
 
 import type { PeerFailure } from '../../auth/peer.ts';
-import { ECDSA_BY_METHOD, RSA_BARE, type SignatureScheme } from '../../auth/schemes.ts';
+import { ecdsaBare, RSA_BARE, type SignatureScheme } from '../../auth/schemes.ts';
 import { equalConstantTime } from '../../bytes.ts';
 import type { Connection, Identity } from '../../config/types.ts';
 import { fail, ok, type Result } from '../../errors.ts';
 import type { FailureReport } from '../failure.ts';
 import type { Host } from '../host.ts';
 import { allV1, findV1, type Received, type V1Payload } from '../wire/v1/message.ts';
-import { type Proof, proofPayload } from './auth-methods.ts';
+import type { Proof } from './auth-methods.ts';
 
 /** X.509 Certificate - Signature (RFC 2408 §3.9). */
 const X509_SIGNATURE = 4;
 /** CAs that are asked for by name, in a message that must not grow. */
 const MOST_REQUESTED = 20;
 
-const SCHEME: Readonly<Partial<Record<Proof, SignatureScheme | undefined>>> = {
-  'ecdsa-256': ECDSA_BY_METHOD.get(9),
-  'ecdsa-384': ECDSA_BY_METHOD.get(10),
-  'ecdsa-521': ECDSA_BY_METHOD.get(11),
+/** How HASH_I and HASH_R are signed: both are hashes already. */
+const SCHEMES: Readonly<Partial<Record<Proof, SignatureScheme>>> = {
+  rsa: RSA_BARE,
+  'ecdsa-256': ecdsaBare('prime256v1'),
+  'ecdsa-384': ecdsaBare('secp384r1'),
+  'ecdsa-521': ecdsaBare('secp521r1'),
 };
 
 /** Why a proof is not believed. */
@@ -37,10 +39,11 @@ export function makeProof(
   hash: Uint8Array,
   done: (made: Result<readonly V1Payload[]>) => void,
 ): void {
-  if (proofPayload(proof) === 'HASH') return done(ok([{ type: 'HASH', data: hash }]));
+  const scheme = SCHEMES[proof];
+  if (scheme === undefined) return done(ok([{ type: 'HASH', data: hash }]));
   const { auth } = connection.local;
   if (auth.kind !== 'signature') return done(fail('no-key', 'there is no key to sign with'));
-  host.runtime.sign({ key: auth.key, scheme: SCHEME[proof] ?? RSA_BARE, data: hash }, (signature) => {
+  host.runtime.sign({ key: auth.key, scheme, data: hash }, (signature) => {
     if (!signature.ok) return done(signature);
     const certificates = auth.chain.map(
       ({ der }): V1Payload => ({ type: 'CERT', encoding: X509_SIGNATURE, data: der }),
@@ -51,7 +54,7 @@ export function makeProof(
 
 /** Whether payloads hold what this method proves with; says nothing about whether it is right. */
 export function hasProof(proof: Proof, payloads: readonly Received[]): boolean {
-  return findV1(payloads, proofPayload(proof)) !== undefined;
+  return findV1(payloads, SCHEMES[proof] === undefined ? 'HASH' : 'SIG') !== undefined;
 }
 
 /** Which of `connections`, each of which is for this identity, believes the proof. With a pre-shared key `done` is called at once. */
@@ -66,7 +69,8 @@ export function checkProof(
 ): void {
   const refuse = (message: string, more: Partial<FailureReport> = {}): void =>
     done({ ok: false, error: { message, more } });
-  if (proofPayload(proof) === 'HASH') {
+  const scheme = SCHEMES[proof];
+  if (scheme === undefined) {
     const theirs = findV1(payloads, 'HASH');
     const [connection] = connections;
     if (theirs !== undefined && connection !== undefined && equalConstantTime(hash, theirs.data))
@@ -88,7 +92,7 @@ export function checkProof(
     identity,
     signed: hash,
     signature: signature.data,
-    schemes: [SCHEME[proof] ?? RSA_BARE],
+    schemes: [scheme],
     nowMs: runtime.wallClockMs(),
   };
   runtime.verifyPeer(job, (outcome) => {

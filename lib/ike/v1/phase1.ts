@@ -15,7 +15,7 @@ import type { Framed, IsakmpHeader } from '../wire/header.ts';
 import { decodeV1Message, encodeV1Body, encodeV1Message } from '../wire/v1/codec.ts';
 import { allV1, type IdPayload, type Received, type V1Payload } from '../wire/v1/message.ts';
 import { FIRST_STATUS, V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
-import type { Role } from './auth-methods.ts';
+import { proofHash, type Role } from './auth-methods.ts';
 import type { V1IkeSa } from './ike-sa.ts';
 import { phase1Hash, phase1Iv, skeyidOfPsk, skeyidOfSignatures } from './keys.ts';
 import { detectV1Nat, natPayloads } from './nat.ts';
@@ -205,7 +205,7 @@ export abstract class Phase1 {
     const { publicI, publicR, saBody } = this.material;
     const { spiI, spiR, host } = this.ike;
     const first = side === 'initiator';
-    return phase1Hash(host.runtime.crypto, suite.hash, keys.skeyid, {
+    return phase1Hash(host.runtime.crypto, proofHash(suite.method, suite.hash), keys.skeyid, {
       publicOwn: first ? publicI : publicR,
       publicPeer: first ? publicR : publicI,
       cookieOwn: uint64(first ? spiI : spiR),
