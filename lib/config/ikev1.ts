@@ -2,6 +2,7 @@
 // for what it has no way to say. A hash stands where IKEv2 has a PRF and an integrity algorithm; a Quick Mode has one pair of selectors.
 
 import { describeKey } from '../auth/keys.ts';
+import { rsaRoom } from '../auth/rsa-encryption.ts';
 import { equalBytes } from '../bytes.ts';
 import type {
   EncryptionAlgorithm,
@@ -40,6 +41,9 @@ export interface Phase2Combination {
 
 /** RFC 2408 §3.5: the number of transforms has one byte. */
 const MOST_TRANSFORMS = 255;
+
+/** Of an ID payload, before its data (RFC 2407 §4.6.2). */
+const ID_HEADER_BYTES = 4;
 
 /** Every transform that a proposal stands for in phase 1, best first; empty where IKEv1 cannot express it. */
 export function phase1Combinations(own: ProposalConfig): readonly Phase1Combination[] {
@@ -89,19 +93,16 @@ export function checkIkev1(path: string, connection: Connection): void {
       `${path}.${xauth}.auth.xauth`,
       `is not accepted with version ${version}: XAuth is of IKEv1 alone, and IKEv2 would come up without it`,
     );
+  const mode = connection.publicKeyEncryption;
+  if (mode !== undefined && version !== 1)
+    refuse(`${path}.publicKeyEncryption`, `"${mode}" is not accepted with version ${version}; only IKEv1 has it`);
   if (version === 2) {
     if (connection.aggressive)
       refuse(`${path}.aggressive`, 'true is not accepted with version 2, which has no Aggressive Mode');
     return;
   }
   checkMethod(path, connection);
-  if (local.auth.kind !== 'psk') {
-    if (connection.aggressive)
-      refuse(
-        `${path}.aggressive`,
-        'true is not accepted with certificates: Main Mode hides what Aggressive Mode shows',
-      );
-  }
+  checkEncryption(path, connection);
   const [own, theirs] = [pskOf(local.auth), pskOf(remote.auth)];
   if (!equalBytes(own, theirs))
     refuse(
@@ -129,6 +130,44 @@ export function checkIkev1(path: string, connection: Connection): void {
       'none of them can be said in IKEv1; expected one such as aes256-sha256-modp2048',
     );
   for (const child of Object.values(connection.children)) checkChild(`${path}.children.${child.name}`, child);
+}
+
+/** Public-key encryption: our key decrypts, and the peer's is known beforehand with whom it belongs to. */
+function checkEncryption(path: string, connection: Connection): void {
+  const { local, remote, publicKeyEncryption: mode } = connection;
+  if (mode === undefined) return;
+  if (local.auth.kind !== 'signature' || remote.auth.kind !== 'signature')
+    refuse(`${path}.publicKeyEncryption`, `"${mode}" is not accepted without an RSA key on both sides`);
+  const { anchors, pinned, keys } = remote.auth;
+  if (anchors.length > 0)
+    refuse(
+      `${path}.remote.auth.ca`,
+      "is not accepted with publicKeyEncryption, in which no certificate is sent; expected the peer's own in certificate or publicKey",
+    );
+  if (local.auth.key.decryptNow === undefined)
+    refuse(
+      `${path}.local.auth.privateKey`,
+      `is not accepted with publicKeyEncryption: ${describeKey(local.auth.key.kind)}${local.auth.key.kind.type === 'rsa' ? ' that only signs' : ''}; expected an RSA key that decrypts, as PEM or DER`,
+    );
+  const kinds = [...pinned.map(({ key }) => key), ...keys.map(({ kind }) => kind)];
+  if (kinds.some((kind) => kind?.type !== 'rsa'))
+    refuse(
+      `${path}.remote.auth.${keys.length > 0 ? 'publicKey' : 'certificate'}`,
+      'is not accepted with publicKeyEncryption: expected RSA',
+    );
+  if (kinds.length > 1)
+    refuse(
+      `${path}.remote.auth`,
+      `${kinds.length} keys of the peer are not accepted with publicKeyEncryption, which uses one; make a connection of each`,
+    );
+  // Nothing else says whom the key belongs to.
+  if (remote.id === undefined) refuse(`${path}.remote.id`, 'is missing; publicKeyEncryption needs it');
+  const room = Math.min(...kinds.map((kind) => rsaRoom(kind?.bits ?? 0)));
+  if (mode === 'original' && local.id !== undefined && local.id.data.length + ID_HEADER_BYTES > room)
+    refuse(
+      `${path}.local.id`,
+      `has ${local.id.data.length} bytes, and the peer's key takes ${room - ID_HEADER_BYTES}; use another identity, or publicKeyEncryption "revised"`,
+    );
 }
 
 /** Refuses what no authentication method of IKEv1 stands for. */

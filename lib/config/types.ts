@@ -63,6 +63,8 @@ export interface Connection {
   readonly version: 1 | 2 | 'any';
   /** IKEv1 calls with Aggressive Mode and answers it. */
   readonly aggressive: boolean;
+  /** How IKEv1 uses RSA keys (RFC 2409 §5.2, §5.3); undefined: they sign. */
+  readonly publicKeyEncryption: 'revised' | 'original' | undefined;
   /** `%any` answers any address and never initiates. */
   readonly localAddress: string | undefined;
   readonly remoteAddress: string | undefined;

@@ -70,8 +70,9 @@ const HASH_OF_PROOF: Readonly<Partial<Record<Proof, string>>> = {
 };
 
 /** The method of a phase 1 in which we have this role; undefined where IKEv1 has none for what is configured. */
-export function authMethodOf({ local, remote }: Connection, role: Role): AuthMethod | undefined {
-  const own = ownProof(local.auth);
+export function authMethodOf(connection: Connection, role: Role): AuthMethod | undefined {
+  const { local, remote } = connection;
+  const own = ownProof(connection);
   const peer = peerProof(remote.auth, own);
   const xauth = local.xauth !== undefined ? role : remote.xauth !== undefined ? otherRole(role) : undefined;
   const [initiator, responder] = role === 'initiator' ? [own, peer] : [peer, own];
@@ -89,13 +90,20 @@ export function proofHash({ initiator }: AuthMethod, negotiated: V1Hash): V1Hash
   return (own === undefined ? undefined : hashOf(algorithm('integ', own))) ?? negotiated;
 }
 
+/** Whether it is one of the two that encrypt with public keys in place of signing. */
+export function isEncryption({ initiator }: AuthMethod): boolean {
+  return initiator === 'encryption' || initiator === 'revised-encryption';
+}
+
 /** Whether XAuth must follow a phase 1 in which we had this role, and what we are in it. */
 export function xauthRole({ xauth }: AuthMethod, role: Role): 'client' | 'server' | undefined {
   return xauth === undefined ? undefined : xauth === role ? 'client' : 'server';
 }
 
-function ownProof(auth: Connection['local']['auth']): Proof | undefined {
+function ownProof({ local: { auth }, publicKeyEncryption }: Connection): Proof | undefined {
   if (auth.kind !== 'signature') return auth.kind;
+  if (publicKeyEncryption !== undefined)
+    return publicKeyEncryption === 'revised' ? 'revised-encryption' : 'encryption';
   const { type, curve } = auth.key.kind;
   return type === 'rsa' ? 'rsa' : PROOF_OF_CURVE[curve ?? ''];
 }

@@ -52,6 +52,12 @@ export function makeProof(
   });
 }
 
+/** What a proof that is a hash depends on, for people. */
+export function keyOf(proof: Proof): string {
+  if (proof === 'psk') return 'pre-shared key';
+  return proof === 'none' ? 'key exchange' : 'public key';
+}
+
 /** Whether payloads hold what this method proves with; says nothing about whether it is right. */
 export function hasProof(proof: Proof, payloads: readonly Received[]): boolean {
   return findV1(payloads, SCHEMES[proof] === undefined ? 'HASH' : 'SIG') !== undefined;
@@ -75,8 +81,9 @@ export function checkProof(
     const [connection] = connections;
     if (theirs !== undefined && connection !== undefined && equalConstantTime(hash, theirs.data))
       return done(ok(connection));
-    const advice = 'compare the pre-shared key of both sides';
-    return refuse(`the proof of ${identity.text} does not fit the pre-shared key`, { advice });
+    const key = keyOf(proof);
+    const advice = `compare the ${key} of both sides`;
+    return refuse(`the proof of ${identity.text} does not fit the ${key}`, { advice });
   }
   const signature = findV1(payloads, 'SIG');
   const trusting = connections.flatMap((connection) =>

@@ -35,12 +35,17 @@ const NO_SPI = new Uint8Array(0);
 const KNOWN = new Set<number>(Object.values(A));
 
 /** All that a connection offers. Aggressive Mode has its key exchange in the same message, and so one group alone (RFC 2409 §5). */
-export function offerPhase1(connection: Connection, life: Lifetime, onlyGroup?: number): SaPayload {
+export function offerPhase1(
+  connection: Connection,
+  life: Lifetime,
+  onlyGroup?: number,
+  most = MOST_TRANSFORMS,
+): SaPayload {
   const method = authMethodOf(connection, 'initiator');
   const transforms = connection.proposals
     .flatMap(phase1Combinations)
     .filter(({ ke }) => onlyGroup === undefined || groupId(ke) === onlyGroup)
-    .slice(0, MOST_TRANSFORMS)
+    .slice(0, most)
     .map((combination, index) => toTransform(combination, index + 1, method?.number, life));
   return {
     type: 'SA',

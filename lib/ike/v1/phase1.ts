@@ -15,9 +15,9 @@ import type { Framed, IsakmpHeader } from '../wire/header.ts';
 import { decodeV1Message, encodeV1Body, encodeV1Message } from '../wire/v1/codec.ts';
 import { allV1, type IdPayload, type Received, type V1Payload } from '../wire/v1/message.ts';
 import { FIRST_STATUS, V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
-import { proofHash, type Role } from './auth-methods.ts';
+import { isEncryption, proofHash, type Role } from './auth-methods.ts';
 import type { V1IkeSa } from './ike-sa.ts';
-import { phase1Hash, phase1Iv, skeyidOfPsk, skeyidOfSignatures } from './keys.ts';
+import { phase1Hash, phase1Iv, skeyidOfEncryption, skeyidOfPsk, skeyidOfSignatures } from './keys.ts';
 import { detectV1Nat, natPayloads } from './nat.ts';
 import { IvChain, type V1Keys, type V1Suite } from './protect.ts';
 import { v1ExchangeName } from './trace.ts';
@@ -150,6 +150,13 @@ export abstract class Phase1 {
     );
   }
 
+  /** What the peer encrypted is none for us; anybody can send such a thing. */
+  protected unsealable(): void {
+    this.ike.host.count('not-authentic');
+    const message = `what ${this.ike.remote.address} sent cannot be decrypted with our key`;
+    this.failLater('authentication', message, { advice: 'compare the public key of both sides' });
+  }
+
   protected report(code: string, message: string, more: Partial<FailureReport> = {}): void {
     const { ike } = this;
     const exchange = v1ExchangeName(this.exchange);
@@ -256,7 +263,7 @@ export abstract class Phase1 {
   }
 }
 
-/** The keys of a phase 1: of the pre-shared key, or with signatures of the exchange alone. */
+/** The keys of a phase 1: of the pre-shared key, of nonces that were encrypted, or with signatures of the exchange alone. */
 export function phase1Keys(
   host: Host,
   suite: V1Suite,
@@ -271,7 +278,9 @@ export function phase1Keys(
   const skeyid =
     suite.method.initiator === 'psk'
       ? skeyidOfPsk(crypto, suite.hash, psk, both)
-      : skeyidOfSignatures(crypto, suite.hash, secret, both);
+      : isEncryption(suite.method)
+        ? skeyidOfEncryption(crypto, suite.hash, both)
+        : skeyidOfSignatures(crypto, suite.hash, secret, both);
   const { d, a, e } = crypto.ikev1.deriveSkeyids(suite.hash.prf, skeyid, secret, cookies);
   const cipher = crypto.ikev1.phase1CipherKey(suite.hash.prf, e, suite.encr.keyBits / 8);
   wipe(e);
