@@ -95,7 +95,10 @@ export function checkIkev1(path: string, connection: Connection): void {
     );
   const mode = connection.publicKeyEncryption;
   if (mode !== undefined && version !== 1)
-    refuse(`${path}.publicKeyEncryption`, `"${mode}" is not accepted with version ${version}; only IKEv1 has it`);
+    refuse(
+      `${path}.publicKeyEncryption`,
+      `"${mode}" is not accepted with version ${version}; only IKEv1 has it`,
+    );
   if (version === 2) {
     if (connection.aggressive)
       refuse(`${path}.aggressive`, 'true is not accepted with version 2, which has no Aggressive Mode');

@@ -146,6 +146,8 @@ export class MainModeResponder extends Phase1 {
     ike.candidates = connectionsWithKey(host, suite, ike.candidates, message.payloads);
     const [key] = ike.candidates.flatMap((one) => decryptionKey(one) ?? []);
     if (key === undefined) return;
+    // Once: each costs an operation with the private key.
+    message.accept();
     this.busy = true;
     open(host, suite, ike.spiI, key, message.payloads, (opened) => {
       this.busy = false;
@@ -161,15 +163,15 @@ export class MainModeResponder extends Phase1 {
   #identified(datagram: Datagram, message: Readable): void {
     const { ike } = this;
     this.#remoteId = findV1(message.payloads, 'ID');
-    if (this.#remoteId === undefined) return ike.host.count('malformed');
     const known = connectionsFor(ike.candidates, this.#remoteId);
     if (known.length > 0) ike.candidates = known;
     else
       this.#doomed = `what ${ike.remote.address} sent cannot be decrypted with our key, or no connection is for who it says it is`;
     this.#asked(datagram, message);
+    if (!this.busy) ike.die('failed');
   }
 
-  /** The peer's half is in clear. */
+  /** The peer's half is in clear. Nothing happens where it is none. */
   #asked(datagram: Datagram, { payloads, accept }: Readable): void {
     const { ike, material } = this;
     const { runtime } = ike.host;

@@ -133,7 +133,7 @@ export abstract class Phase1 {
         ? (['no-proposal', 'compare the proposals of phase 1 on both sides'] as const)
         : this.chain === undefined
           ? (['peer-refused', 'see what the peer logs'] as const)
-          : (['authentication', 'compare the identities and the pre-shared key of both sides'] as const);
+          : (['authentication', 'compare the identities and the keys of both sides'] as const);
     this.failLater(code, `the peer refused with ${notify}`, { notify, advice });
   }
 
