@@ -14,7 +14,8 @@ type LocalAuth = NonNullable<NonNullable<Connection['local']>['auth']>;
 type RemoteAuth = NonNullable<NonNullable<Connection['remote']>['auth']>;
 
 const pki = makePki();
-export const root = pki.ca('/CN=Root');
+export const { folder } = pki;
+const root = pki.ca('/CN=Root');
 const issued = new Map<string, Issued>();
 
 /** Certificate and key of a site; made once. */
@@ -33,9 +34,9 @@ export function own(name: string, key: TestKey): LocalAuth {
   return { certificate, privateKey };
 }
 
-export const trusting: RemoteAuth = { ca: root.certificate };
-export const user = { xauth: { username: 'alice', password: 'in wonderland' } } as const;
-export const users = { xauth: { users: { alice: 'in wonderland' } } } as const;
+const trusting: RemoteAuth = { ca: root.certificate };
+const user = { xauth: { username: 'alice', password: 'in wonderland' } } as const;
+const users = { xauth: { users: { alice: 'in wonderland' } } } as const;
 
 function site(local: LocalAuth, remote: RemoteAuth, peer: string, more: Connection): SiteOptions {
   return { connection: { ...more, local: { auth: local }, remote: { auth: remote, id: `${peer}.example` } } };

@@ -56,6 +56,7 @@ export function phase1Up(
     else other.terminate('replaced');
   }
   host.ikeUp(ike);
+  ike.phase1?.release();
 }
 
 /** INITIAL-CONTACT that came by itself (RFC 2407 §4.6.3.3). */

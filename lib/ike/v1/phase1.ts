@@ -26,6 +26,8 @@ import { readVendorIds } from './vendor.ts';
 
 export const NONCE_BYTES = 32;
 const UDP = 17;
+/** Messages that are kept while the peer's last proof is looked at. */
+const MOST_EARLY = 8;
 
 /** What the hashes of phase 1 are over, as it comes together. Public values and nonces by role. */
 export interface Phase1Material {
@@ -62,6 +64,7 @@ export abstract class Phase1 {
   };
   #finished = false;
   #doubted = false;
+  #early: { readonly datagram: Datagram; readonly frame: Framed<IsakmpHeader> }[] = [];
 
   constructor(ike: V1IkeSa) {
     this.ike = ike;
@@ -107,6 +110,18 @@ export abstract class Phase1 {
   /** The peer, or anybody in its name, tells a responder of an error: no more than something to report. */
   protected toldOf(_notify: string): void {
     this.ike.host.count('unprotected-message');
+  }
+
+  /** The peer may be through and begin what follows while its proof is still looked at: whether that is kept till then. */
+  hold(datagram: Datagram, frame: Framed<IsakmpHeader>): boolean {
+    if (!this.busy || this.chain === undefined || this.#early.length >= MOST_EARLY) return false;
+    this.#early.push({ datagram: { ...datagram, data: new Uint8Array(datagram.data) }, frame });
+    return true;
+  }
+
+  /** Phase 1 is up: what was kept comes now. */
+  release(): void {
+    for (const { datagram, frame } of this.#early.splice(0)) this.ike.receive(datagram, frame);
   }
 
   /** An Informational came under a key that is not there yet, or never will be. */
@@ -180,6 +195,7 @@ export abstract class Phase1 {
   /** It is over, one way or the other. */
   end(): void {
     this.#finished = true;
+    this.#early = [];
     this.turns.stop();
     this.wipe();
   }
