@@ -10,9 +10,9 @@ import { World } from './world.ts';
 
 const METHODS: readonly (readonly [number, string, (more: object) => Sites])[] = [
   [3, 'RFC 2409 §5.1: RSA signatures', (more) => signing('rsa2048', more)],
-  [9, 'RFC 4754 §3: ECDSA on P-256', (more) => signing('p256', more)],
-  [10, 'RFC 4754 §3: ECDSA on P-384', (more) => signing('p384', more)],
-  [11, 'RFC 4754 §3: ECDSA on P-521', (more) => signing('p521', more)],
+  [9, 'RFC 4754 §4: ECDSA on P-256', (more) => signing('p256', more)],
+  [10, 'RFC 4754 §4: ECDSA on P-384', (more) => signing('p384', more)],
+  [11, 'RFC 4754 §4: ECDSA on P-521', (more) => signing('p521', more)],
   [4, 'RFC 2409 §5.2: public-key encryption', (more) => encrypting('original', more)],
   [4, 'RFC 2409 §5.2: public-key encryption with bare keys', (more) => encrypting('original', more, 'bare')],
   [5, 'RFC 2409 §5.3: revised public-key encryption', (more) => encrypting('revised', more)],
