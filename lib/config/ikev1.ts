@@ -180,6 +180,12 @@ function checkMethod(path: string, connection: Connection): void {
   const kinds = [local.auth.kind, remote.auth.kind];
   if (kinds.includes('psk') && kinds.includes('signature'))
     refuse(`${path}.local.auth`, 'is not accepted: in IKEv1 both sides have a pre-shared key, or both sign');
+  const { publicKeyEncryption: mode } = connection;
+  if (mode !== undefined && (local.xauth ?? remote.xauth) !== undefined)
+    refuse(
+      `${path}.publicKeyEncryption`,
+      `"${mode}" is not accepted with XAuth, which comes after signatures here`,
+    );
   const who =
     local.auth.kind === 'signature' ? `${describeKey(local.auth.key.kind)} is not accepted` : 'is missing';
   const xauth = local.xauth ?? remote.xauth;
