@@ -3,6 +3,9 @@
 
 import { randomFillSync } from 'node:crypto';
 import {
+  type DecryptJob,
+  type DecryptOutcome,
+  decryptNow,
   type SignJob,
   type SignOutcome,
   type VerifyJob,
@@ -114,6 +117,12 @@ export class NodeRuntime implements Runtime {
           (signature) => end(ok(signature)),
           (error: unknown) => end(fail('signing', error instanceof Error ? error.message : String(error))),
         );
+    });
+  }
+
+  decrypt(job: DecryptJob, done: (outcome: DecryptOutcome) => void): void {
+    setImmediate(() => {
+      if (!this.#over) this.guard('decrypt', () => done(decryptNow(job)));
     });
   }
 

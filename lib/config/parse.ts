@@ -90,6 +90,7 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
     name,
     version: rows.version,
     aggressive: rows.aggressive,
+    publicKeyEncryption: rows.publicKeyEncryption,
     localAddress: local.address,
     remoteAddress: remote.address,
     remotePort: remote.port,

@@ -53,7 +53,16 @@ export const connection = z.strictObject({
     2,
     'Version of IKE. `1` is for old peers; `"any"` answers both and calls with 2. IKEv1 makes the hash of phase 1 out of the integrity algorithm: `aes128-sha256-modp2048`.',
   ),
-  aggressive: option(flag, false, "IKEv1's Aggressive Mode. Who listens can guess at the pre-shared key."),
+  aggressive: option(
+    flag,
+    false,
+    "IKEv1's Aggressive Mode: fewer messages, identities in clear. Who listens can guess at a pre-shared key.",
+  ),
+  publicKeyEncryption: derived(
+    oneOf('revised', 'original'),
+    'signatures',
+    "IKEv1's authentication by RSA encryption in place of signatures: who can read what was encrypted with his public key is who he is. Both sides have an RSA key, and each knows the other's beforehand (`remote.auth.certificate` or `publicKey`).",
+  ),
   proposals: option(list(proposal('ike'), 16), [...DEFAULT_IKE_PROPOSALS], 'IKE proposals, best first.'),
   encap: derived(flag, '`true` for ESP tunnels of the engine', 'Use UDP without NAT, too.'),
   rekeyTime: option(duration(0, 30 * day), '4h', 'The IKE SA is rekeyed after this time; 0 never.'),

@@ -63,6 +63,8 @@ export interface Connection {
   readonly version: 1 | 2 | 'any';
   /** IKEv1 calls with Aggressive Mode and answers it. */
   readonly aggressive: boolean;
+  /** How IKEv1 uses RSA keys (RFC 2409 §5.2, §5.3); undefined: they sign. */
+  readonly publicKeyEncryption: 'revised' | 'original' | undefined;
   /** `%any` answers any address and never initiates. */
   readonly localAddress: string | undefined;
   readonly remoteAddress: string | undefined;
@@ -92,18 +94,22 @@ export interface LocalPeer {
   /** `undefined`: our address, which only a pre-shared key can go with. */
   readonly id: Identity | undefined;
   readonly auth: LocalAuth;
+  /** Our user, whom XAuth of IKEv1 asks for. */
+  readonly xauth: XauthClient | undefined;
 }
 
 export interface RemotePeer {
   /** `undefined`: any identity. */
   readonly id: Identity | undefined;
   readonly auth: RemoteAuth;
+  /** The users of whom the peer must be one, by XAuth of IKEv1. */
+  readonly xauth: XauthServer | undefined;
 }
 
 /** How we prove who we are. */
-export type LocalAuth = PskAuth | SigningAuth;
+export type LocalAuth = PskAuth | SigningAuth | NoAuth;
 /** How the peer must prove who it is. */
-export type RemoteAuth = PskAuth | (TrustPolicy & { readonly kind: 'signature' });
+export type RemoteAuth = PskAuth | (TrustPolicy & { readonly kind: 'signature' }) | NoAuth;
 
 export interface PskAuth {
   readonly kind: 'psk';
@@ -120,6 +126,26 @@ export interface SigningAuth {
   readonly signatures: readonly string[];
   readonly allowSha1: boolean;
 }
+
+/** In phase 1 of IKEv1 alone, and only where XAuth follows (hybrid authentication). */
+export interface NoAuth {
+  readonly kind: 'none';
+}
+
+export interface XauthClient {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface XauthServer {
+  /** Passwords by name. */
+  readonly users: Readonly<Record<string, string>>;
+  /** Asked about users who are not among `users`. */
+  readonly check: XauthCheck | undefined;
+}
+
+/** Whether a user may come in. It is the program's: it may take its time, and throw. */
+export type XauthCheck = (username: string, password: string) => Promise<boolean>;
 
 /** An identity as it is on the wire (RFC 7296 §3.5): type number and octets, with the text it was written as. */
 export interface Identity {

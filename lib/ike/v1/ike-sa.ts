@@ -66,6 +66,7 @@ export class V1IkeSa extends AnyIkeSa {
     }
     if (!flags.encrypted) return this.#unprotected(datagram, frame);
     if (this.keys === undefined || this.establishedAtMs === 0) {
+      if (phase1?.hold(datagram, frame)) return;
       if (exchange === Exchange.INFORMATIONAL) phase1?.unreadable();
       return host.count('before-authentication');
     }

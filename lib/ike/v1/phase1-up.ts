@@ -5,6 +5,7 @@ import { concat, uint64 } from '../../bytes.ts';
 import type { Connection } from '../../config/types.ts';
 import type { AnyIkeSa } from '../ike-sa.ts';
 import { endLater, startIkeTimers } from '../lifetimes.ts';
+import { reportFailure } from '../report.ts';
 import { areSimultaneous, loses } from '../v2/collision.ts';
 import { decodeAttributes } from '../wire/v1/attributes.ts';
 import { encodeV1Message } from '../wire/v1/codec.ts';
@@ -33,6 +34,12 @@ export function phase1Up(
   sayContact = false,
 ): void {
   const { host } = ike;
+  // Who must pass XAuth has not, and without that nothing follows.
+  if (ike.suite?.method.xauth !== undefined) {
+    const message = `XAuth must follow ${ike.suite.method.name}, which has no conversation here`;
+    reportFailure(ike, { exchange: 'TRANSACTION', role: ike.role, code: 'xauth', message });
+    return ike.die('failed');
+  }
   ike.established();
   const { seconds } = sooner(life, responderLife(payloads));
   startIkeTimers(ike, seconds === undefined ? undefined : Math.max(1, seconds) * 1000);
@@ -49,6 +56,7 @@ export function phase1Up(
     else other.terminate('replaced');
   }
   host.ikeUp(ike);
+  ike.phase1?.release();
 }
 
 /** INITIAL-CONTACT that came by itself (RFC 2407 §4.6.3.3). */

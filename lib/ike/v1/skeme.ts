@@ -1,0 +1,214 @@
+// What IKE took from SKEME: nonces and identities that are encrypted with the receiver's public RSA key (RFC 2409 §5.2), or, revised, nonces
+// alone, and behind them everything under a symmetric key that is made of the nonce (§5.3). Bodies are encrypted, generic headers are
+// not. The messages with the key exchange go through here in both directions; all else of a phase 1 knows nothing of it.
+//
+//   original   [HASH(1)], KE, <ID>pub, <N>pub, ...            revised   [HASH(1)], <N>pub, <KE>Ke, <ID>Ke, <...>Ke
+//
+// HASH(1) tells a responder which certificate is meant. Aggressive Mode has its SA in front and its hash behind, in clear.
+
+import { matchIdentity } from '../../auth/identity.ts';
+import type { SigningKey } from '../../auth/keys.ts';
+import { rsaEncrypt, type Sealed } from '../../auth/rsa-encryption.ts';
+import { concat, equalBytes, uint64, wipe } from '../../bytes.ts';
+import type { Connection } from '../../config/types.ts';
+import { ok, type Result } from '../../errors.ts';
+import type { Host } from '../host.ts';
+import { encodeV1Body, withV1Body } from '../wire/v1/codec.ts';
+import { findV1, type IdPayload, type Received, type V1Payload } from '../wire/v1/message.ts';
+import { revisedEncryptionKey } from './keys.ts';
+import { peerIdentity } from './phase1.ts';
+import type { V1Suite } from './protect.ts';
+
+/** RFC 2409 §5: no nonce is shorter. An ID payload has four bytes before its data. */
+const LEAST_BYTES: Readonly<Record<string, number>> = { NONCE: 8, ID: 5 };
+
+/** What a side encrypts for: a key and, where it is from a certificate, that. */
+export interface Recipient {
+  readonly spki: Uint8Array;
+  readonly bits: number;
+  readonly certificate: Uint8Array | undefined;
+}
+
+/** The peer's key, known beforehand; a certificate only while it is valid. */
+export function recipientOf({ remote: { auth } }: Connection, nowMs: number): Recipient | undefined {
+  if (auth.kind !== 'signature') return undefined;
+  const pinned = auth.pinned.find(
+    ({ notBeforeMs, notAfterMs }) => notBeforeMs <= nowMs && nowMs <= notAfterMs,
+  );
+  if (pinned?.key !== undefined) return { spki: pinned.spki, bits: pinned.key.bits, certificate: pinned.der };
+  const [key] = auth.keys;
+  return key && { spki: key.spki, bits: key.kind.bits, certificate: undefined };
+}
+
+/** Our half of the key exchange, in the order that the method wants. */
+export function arrange(
+  { method }: V1Suite,
+  half: { readonly ke: V1Payload; readonly nonce: V1Payload; readonly id: V1Payload },
+): readonly V1Payload[] {
+  const { ke, nonce, id } = half;
+  return method.initiator === 'encryption' ? [ke, id, nonce] : [nonce, ke, id];
+}
+
+/** HASH(1): the certificate that the initiator encrypts for, where there is one. */
+export function certificateHash(host: Host, { hash }: V1Suite, to: Recipient): readonly V1Payload[] {
+  if (to.certificate === undefined) return [];
+  return [{ type: 'HASH', data: host.runtime.crypto.hash(hash.name, to.certificate) }];
+}
+
+/** Those of `connections` with the key that HASH(1) means, or with the first one's key. */
+export function connectionsWithKey(
+  host: Host,
+  { hash }: V1Suite,
+  connections: readonly Connection[],
+  payloads: readonly Received[],
+): readonly Connection[] {
+  const wanted = findV1(payloads, 'HASH')?.data;
+  const meant = connections.find(({ local: { auth } }) => {
+    const own = auth.kind === 'signature' ? auth.chain[0] : undefined;
+    return own && wanted && equalBytes(host.runtime.crypto.hash(hash.name, own.der), wanted);
+  });
+  const key = decryptionKey(meant ?? connections[0]);
+  return connections.filter((connection) => {
+    const own = decryptionKey(connection);
+    return own !== undefined && key !== undefined && equalBytes(own.spki, key.spki);
+  });
+}
+
+/** Those of `connections` that are for an identity: rather who is named than who has any name, for one of them is answered. */
+export function connectionsFor(
+  connections: readonly Connection[],
+  id: Received<IdPayload> | undefined,
+): readonly Connection[] {
+  const identity = id && peerIdentity(id);
+  if (identity === undefined) return [];
+  const known = connections.filter(({ remote }) => matchIdentity(remote.id, identity));
+  const named = known.filter(({ remote }) => remote.id?.wildcard === undefined);
+  return [...new Set([...named, ...known])];
+}
+
+/** Our key. */
+export function decryptionKey({ local: { auth } }: Connection): SigningKey | undefined {
+  return auth.kind === 'signature' ? auth.key : undefined;
+}
+
+/** Encrypts payloads of ours that are in order. `cookie` is our own. `nobody`: nobody is to be able to read it, and nobody to see that. */
+export function seal(
+  host: Host,
+  suite: V1Suite,
+  cookie: bigint,
+  to: Recipient,
+  payloads: readonly V1Payload[],
+  nobody = false,
+): Result<readonly V1Payload[]> {
+  const { runtime } = host;
+  const toPublic = (plain: Uint8Array): Uint8Array => {
+    const sealed = rsaEncrypt(to.spki, plain, (length) => runtime.random(length));
+    if (!nobody) return sealed;
+    const noise = runtime.random(sealed.length).slice();
+    // Below the modulus, as every ciphertext is.
+    noise[0] &= 0x7f;
+    return noise;
+  };
+  return convert(host, suite, cookie, payloads, 'encrypt', (payload) => toPublic(encodeV1Body(payload)));
+}
+
+/**
+ * Decrypts the payloads of the peer's half. `cookie` is the peer's. What was encrypted with another key comes out as chance has it, and is found
+ * out by the hash at the end; fails where what came out are no payloads.
+ */
+export function open(
+  host: Host,
+  suite: V1Suite,
+  cookie: bigint,
+  key: SigningKey,
+  payloads: readonly Received[],
+  done: (opened: Result<readonly Received[]>) => void,
+): void {
+  const { runtime } = host;
+  const original = suite.method.initiator === 'encryption';
+  const types = original ? (['ID', 'NONCE'] as const) : (['NONCE'] as const);
+  const sealed = types.map(
+    (type): Sealed => ({
+      data: findV1(payloads, type)?.body ?? new Uint8Array(0),
+      leastBytes: LEAST_BYTES[type],
+    }),
+  );
+  runtime.decrypt({ key, sealed }, (plain) => {
+    const bodies = new Map<string, Uint8Array>(types.map((type, at) => [type, plain[at]]));
+    done(
+      convert(host, suite, cookie, payloads, 'decrypt', ({ type }) => bodies.get(type) ?? new Uint8Array(0)),
+    );
+  });
+}
+
+/** Each payload with its other body. `byKey` is the RSA half of it. */
+function convert(
+  host: Host,
+  suite: V1Suite,
+  cookie: bigint,
+  payloads: readonly V1Payload[],
+  direction: 'encrypt' | 'decrypt',
+  byKey: (payload: V1Payload) => Uint8Array,
+): Result<readonly Received[]> {
+  const original = suite.method.initiator === 'encryption';
+  const all: Received[] = [];
+  let chain: BodyChain | undefined;
+  for (const payload of payloads) {
+    let body = 'body' in payload ? (payload as Received).body : encodeV1Body(payload);
+    if (payload.type === 'NONCE' || (original && payload.type === 'ID')) {
+      const plain = body;
+      body = byKey(payload);
+      if (!original) chain = new BodyChain(host, suite, direction === 'encrypt' ? plain : body, cookie);
+    } else if (chain !== undefined && payload.type !== 'HASH') {
+      body = direction === 'encrypt' ? chain.encrypt(body) : chain.decrypt(body);
+    }
+    const read = withV1Body(payload, body);
+    if (!read.ok) {
+      chain?.wipe();
+      return read;
+    }
+    all.push(read.value);
+  }
+  chain?.wipe();
+  return ok(all);
+}
+
+/** CBC over bodies, one after the other, from an IV of zeros; zeros and their number as padding, of at least one byte (RFC 2409 §5.3). */
+class BodyChain {
+  readonly #host: Host;
+  readonly #suite: V1Suite;
+  readonly #key: Uint8Array;
+  #iv: Uint8Array;
+
+  constructor(host: Host, suite: V1Suite, nonce: Uint8Array, cookie: bigint) {
+    const { crypto } = host.runtime;
+    const { encr, hash } = suite;
+    this.#host = host;
+    this.#suite = suite;
+    this.#key = revisedEncryptionKey(crypto, hash, nonce, uint64(cookie), encr.keyBits / 8);
+    this.#iv = new Uint8Array(encr.blockBytes);
+  }
+
+  encrypt(body: Uint8Array): Uint8Array {
+    const { blockBytes } = this.#suite.encr;
+    const padding = new Uint8Array(blockBytes - (body.length % blockBytes));
+    padding[padding.length - 1] = padding.length - 1;
+    const { crypto } = this.#host.runtime;
+    const sealed = crypto.encrypt(this.#suite.encr, this.#key, this.#iv, concat(body, padding));
+    this.#iv = sealed.slice(sealed.length - blockBytes);
+    return sealed;
+  }
+
+  /** Empty where it is no whole blocks or the padding leaves nothing. */
+  decrypt(sealed: Uint8Array): Uint8Array {
+    const { blockBytes } = this.#suite.encr;
+    if (sealed.length === 0 || sealed.length % blockBytes !== 0) return new Uint8Array(0);
+    const plain = this.#host.runtime.crypto.decrypt(this.#suite.encr, this.#key, this.#iv, sealed);
+    this.#iv = sealed.slice(sealed.length - blockBytes);
+    return plain.slice(0, Math.max(0, plain.length - 1 - (plain.at(-1) ?? 0)));
+  }
+
+  wipe(): void {
+    wipe(this.#key);
+  }
+}

@@ -1,0 +1,96 @@
+// Bleichenbacher finds no oracle: whatever stands in place of what was to be encrypted for a responder, he does the same work, sends messages of the
+// same kinds and sizes at the same times, and counts the same. Only with what was meant for him the exchange comes to an end.
+
+import assert from 'node:assert/strict';
+import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
+import { test } from 'node:test';
+import { rsaEncrypt } from '../../lib/auth/rsa-encryption.ts';
+import { decodeV1Message, encodeV1Message, withV1Body } from '../../lib/ike/wire/v1/codec.ts';
+import type { Received } from '../../lib/ike/wire/v1/message.ts';
+import { Random } from '../fuzz/mutate.ts';
+import { A, B } from './sites.ts';
+import { encrypting, issue, publicHalf } from './v1-methods.ts';
+import { pair, v1Sas } from './v1-story.ts';
+import { World } from './world.ts';
+
+const SIZE = 256;
+
+/** The bare RSA operation with B's public key. */
+function raw(block: Uint8Array): Uint8Array {
+  const key = createPublicKey(issue('b', 'rsa2048').key);
+  return new Uint8Array(publicEncrypt({ key, padding: constants.RSA_NO_PADDING }, block));
+}
+
+function block(change: (bytes: Uint8Array) => void): Uint8Array {
+  const bytes = new Uint8Array(SIZE).fill(0x77);
+  bytes.set([0, 2]);
+  bytes[SIZE - 41] = 0;
+  change(bytes);
+  return raw(bytes);
+}
+
+function forB(plain: Uint8Array): Uint8Array {
+  const random = new Random(5);
+  return rsaEncrypt(publicHalf(issue('b', 'rsa2048')), plain, (length) => random.bytes(length));
+}
+
+const FORMS: readonly (readonly [string, () => Uint8Array])[] = [
+  ['the right form, of nonsense', () => forB(new Uint8Array(40).fill(0x99))],
+  ['the right form, shorter', () => forB(new Uint8Array(9).fill(0x99))],
+  ['the right form, as long as can be', () => forB(new Uint8Array(245).fill(0x99))],
+  ['another first byte', () => block((bytes) => bytes.set([1]))],
+  ['another block type', () => block((bytes) => bytes.set([0, 1]))],
+  ['padding that ends too soon', () => block((bytes) => bytes.set([0], 8))],
+  ['padding that does not end', () => block((bytes) => bytes.fill(0x77, 2))],
+  ['nothing behind the padding', () => block((bytes) => bytes.fill(0x77, 2).set([0], SIZE - 1))],
+  ['a number beyond the modulus', () => new Uint8Array(SIZE).fill(0xff)],
+  ['another length', () => block(() => {}).subarray(0, 200)],
+];
+
+/** What anybody could see of B, and what B did, when one payload of the initiator's half is another. */
+function story(aggressive: boolean, type: 'NONCE' | 'ID', forge: () => Uint8Array): object {
+  const world = new World(11);
+  const { a, b } = pair(world, {}, encrypting('original', { aggressive }));
+  let forged = 0;
+  world.filter = (packet) => {
+    if (packet.from.address !== A || forged > 0) return true;
+    const message = decodeV1Message(packet.data);
+    if (!message.ok || !message.value.payloads.some((payload) => payload.type === type)) return true;
+    forged++;
+    const payloads = message.value.payloads.map((payload): Received => {
+      const changed =
+        payload.type === type ? withV1Body(payload, forge()) : { ok: true as const, value: payload };
+      assert.ok(changed.ok);
+      return changed.value;
+    });
+    world.inject({ ...packet, data: encodeV1Message(message.value.header, payloads) });
+    return false;
+  };
+  a.endpoint.initiate('peer', 'net', world.order(a));
+  world.run(25_000);
+  assert.equal(forged, 1);
+  assert.ok(
+    v1Sas(b).every(({ state }) => state === 'connecting'),
+    'nothing comes up',
+  );
+  assert.deepEqual(a.plane.sas.size + b.plane.sas.size, 0);
+  const sent = b.eventsOf('message').filter(({ message }) => message.direction === 'sent');
+  return {
+    sent: sent.map(({ message }) => [message.atMs, message.exchange, message.payloads, message.lengthBytes]),
+    wire: world.wire.filter(({ from }) => from.address === B).map(({ data }) => data.length),
+    counts: b.endpoint.counts(),
+    work: [b.exchanges, b.signatures],
+    failures: b.failures,
+    timers: [...b.timers.values()],
+  };
+}
+
+for (const aggressive of [false, true])
+  for (const type of ['NONCE', 'ID'] as const)
+    test(`RFC 2409 §5.2: no answer tells what was wrong with a ${type}, ${aggressive ? 'Aggressive' : 'Main'} Mode`, () => {
+      const [first, ...others] = FORMS.map(
+        ([what, forge]) => [what, story(aggressive, type, forge)] as const,
+      );
+      assert.match(JSON.stringify(first[1]), /NONCE/, 'it is answered');
+      for (const [what, other] of others) assert.deepEqual(other, first[1], what);
+    });
