@@ -33,7 +33,7 @@ import {
   recipientOf,
   seal,
 } from './skeme.ts';
-import { OUR_VENDOR_IDS } from './vendor.ts';
+import { vendorIdsFor } from './vendor.ts';
 
 export class AggressiveResponder extends Phase1 {
   readonly exchange = Exchange.AGGRESSIVE;
@@ -142,7 +142,7 @@ export class AggressiveResponder extends Phase1 {
     const ke = { type: 'KE', data: material.publicR } as const;
     const nonce = { type: 'NONCE', data: material.nr } as const;
     const id = idPayload(localId);
-    const more = [...OUR_VENDOR_IDS, ...this.natPayloads(suite)];
+    const more = [...vendorIdsFor(this.ike.connection), ...this.natPayloads(suite)];
     if (!isEncryption(suite.method))
       return ok([answer, ke, nonce, id, ...certificateRequests([connection]), ...more, ...proof]);
     const to = recipientOf(connection, host.runtime.wallClockMs());

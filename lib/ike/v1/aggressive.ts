@@ -41,7 +41,7 @@ import {
 import { isFirstContact, phase1Life, phase1Up } from './phase1-up.ts';
 import type { V1Keys } from './protect.ts';
 import { arrange, certificateHash, decryptionKey, open, recipientOf, seal } from './skeme.ts';
-import { OUR_VENDOR_IDS } from './vendor.ts';
+import { vendorIdsFor } from './vendor.ts';
 
 export class AggressiveInitiator extends Phase1 {
   readonly exchange = Exchange.AGGRESSIVE;
@@ -83,12 +83,20 @@ export class AggressiveInitiator extends Phase1 {
     const ke = { type: 'KE', data: material.publicI } as const;
     const nonce = { type: 'NONCE', data: material.ni } as const;
     const id = idPayload(localId);
-    if (!sealed) return ok([offer, ke, nonce, id, ...certificateRequests([connection]), ...OUR_VENDOR_IDS]);
+    if (!sealed)
+      return ok([
+        offer,
+        ke,
+        nonce,
+        id,
+        ...certificateRequests([connection]),
+        ...vendorIdsFor(this.ike.connection),
+      ]);
     const suite = choosePhase1(offer, connection, 'initiator', groupId(group))?.suite;
     const to = recipientOf(connection, host.runtime.wallClockMs());
     if (suite === undefined || to === undefined)
       return fail('no-key', 'there is no valid certificate of the peer to encrypt with');
-    const half = [...arrange(suite, { ke, nonce, id }), ...OUR_VENDOR_IDS];
+    const half = [...arrange(suite, { ke, nonce, id }), ...vendorIdsFor(this.ike.connection)];
     const encrypted = seal(host, suite, ike.spiI, to, half);
     return encrypted.ok ? ok([offer, ...certificateHash(host, suite, to), ...encrypted.value]) : encrypted;
   }

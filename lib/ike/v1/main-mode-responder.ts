@@ -42,7 +42,7 @@ import {
   recipientOf,
   seal,
 } from './skeme.ts';
-import { OUR_VENDOR_IDS } from './vendor.ts';
+import { vendorIdsFor } from './vendor.ts';
 
 /** Keys that a responder holds possible at once. */
 const MOST_TRIALS = 16;
@@ -75,7 +75,7 @@ export class MainModeResponder extends Phase1 {
     this.material.saBody = findV1(payloads, 'SA')?.body ?? new Uint8Array(0);
     this.learn(payloads);
     this.turns.accepted(datagram);
-    this.send([this.#choice.answer, ...OUR_VENDOR_IDS], { awaits: false });
+    this.send([this.#choice.answer, ...vendorIdsFor(this.ike.connection)], { awaits: false });
   }
 
   protected override read(
