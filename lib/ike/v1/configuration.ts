@@ -142,10 +142,12 @@ export class Configuration {
     if (attributes.some(isXauth)) {
       const client = connection.local.xauth;
       if (this.#step !== 'xauth' || client === undefined) return undefined;
-      // The answer goes out before what follows from it.
-      const later = (refusal?: string): void =>
+      const end = (refusal?: string): void => {
+        // The peer may give the address at once.
+        if (refusal === undefined) this.#step = 'address';
         this.#later(() => (refusal === undefined ? this.#address() : this.#fail('xauth', refusal)));
-      return answerXauth(ike, client, asked, attributes, later);
+      };
+      return answerXauth(ike, client, asked, attributes, end);
     }
     if (this.#step === 'xauth') return undefined;
     if (asked === ConfigType.REQUEST)
@@ -159,6 +161,7 @@ export class Configuration {
     return attributes.map(({ type }) => ({ type, value: new Uint8Array(0) }));
   }
 
+  /** When the answer at hand has gone out. */
   #later(then: () => void): void {
     this.#timer?.cancel();
     this.#timer = this.#ike.host.runtime.setTimer(0, then);

@@ -90,7 +90,6 @@ class Transaction {
   #asked:
     | {
         readonly question: Question;
-        readonly identifier: number;
         readonly answered: (attributes: readonly Attribute[]) => void;
       }
     | undefined;
@@ -118,7 +117,7 @@ class Transaction {
   ): void {
     const [high, low] = this.#ike.host.runtime.random(2);
     const identifier = (high << 8) | low;
-    this.#asked = { question, identifier, answered };
+    this.#asked = { question, answered };
     this.#send(question, identifier, attributes, true);
   }
 
@@ -155,8 +154,8 @@ class Transaction {
       return;
     }
     const asked = this.#asked;
-    if (asked === undefined || configType !== asked.question + 1 || identifier !== asked.identifier)
-      return host.count('unexpected-transaction');
+    // Some peers (strongSwan) do not repeat the identifier; the message id says as well what this answers.
+    if (asked === undefined || configType !== asked.question + 1) return host.count('unexpected-transaction');
     this.#asked = undefined;
     accept();
     this.#turns.accepted(datagram);
