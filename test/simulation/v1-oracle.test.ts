@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { rsaEncrypt } from '../../lib/auth/rsa-encryption.ts';
 import { decodeV1Message, encodeV1Message, withV1Body } from '../../lib/ike/wire/v1/codec.ts';
 import type { Received } from '../../lib/ike/wire/v1/message.ts';
@@ -48,9 +49,15 @@ const FORMS: readonly (readonly [string, () => Uint8Array])[] = [
 ];
 
 /** What anybody could see of B, and what B did, when one payload of the initiator's half is another. */
-function story(aggressive: boolean, type: 'NONCE' | 'ID', forge: () => Uint8Array): object {
-  const world = new World(11);
-  const { a, b } = pair(world, {}, encrypting('original', { aggressive }));
+function story(
+  mode: 'original' | 'revised',
+  aggressive: boolean,
+  type: 'NONCE' | 'ID',
+  forge: () => Uint8Array,
+  seed = 11,
+): object {
+  const world = new World(seed);
+  const { a, b } = pair(world, {}, encrypting(mode, { aggressive }));
   let forged = 0;
   world.filter = (packet) => {
     if (packet.from.address !== A || forged > 0) return true;
@@ -89,8 +96,23 @@ for (const aggressive of [false, true])
   for (const type of ['NONCE', 'ID'] as const)
     test(`RFC 2409 §5.2: no answer tells what was wrong with a ${type}, ${aggressive ? 'Aggressive' : 'Main'} Mode`, () => {
       const [first, ...others] = FORMS.map(
-        ([what, forge]) => [what, story(aggressive, type, forge)] as const,
+        ([what, forge]) => [what, story('original', aggressive, type, forge)] as const,
       );
       assert.match(JSON.stringify(first[1]), /NONCE/, 'it is answered');
       for (const [what, other] of others) assert.deepEqual(other, first[1], what);
     });
+
+for (const aggressive of [false, true])
+  test(`RFC 2409 §5.3: no silence tells what was wrong with a nonce, ${aggressive ? 'Aggressive' : 'Main'} Mode`, () => {
+    // One in 256 of what was not meant for him happens to look like a key exchange, and is answered: of any form.
+    const seeds = [11, 12, 13];
+    const [[, right], ...others] = FORMS;
+    const expected = seeds.map((seed) => story('revised', aggressive, 'NONCE', right, seed));
+    for (const [what, forge] of others) {
+      const seen = seeds.map((seed) => story('revised', aggressive, 'NONCE', forge, seed));
+      assert.ok(
+        seen.some((one, at) => isDeepStrictEqual(one, expected[at])),
+        `${what}: ${JSON.stringify(seen)} and not ${JSON.stringify(expected)}`,
+      );
+    }
+  });
