@@ -66,7 +66,7 @@ export class AggressiveInitiator extends Phase1 {
       material.ni = runtime.random(NONCE_BYTES);
       ike.localId = ownIdentity(connection, ike.local.address);
       const first = this.#first(group, ike.localId);
-      if (!first.ok) return this.fail('encryption', first.error.message);
+      if (!first.ok) return this.fail('authentication', first.error.message);
       this.send(first.value, { awaits: true });
     });
   }

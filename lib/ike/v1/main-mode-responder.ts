@@ -204,7 +204,7 @@ export class MainModeResponder extends Phase1 {
       this.detectNat(suite, datagram, payloads);
       const half = this.#half(nat);
       if (!half.ok) {
-        this.report('encryption', half.error.message);
+        this.report('authentication', half.error.message);
         return ike.die('failed');
       }
       this.send(half.value, { awaits: false });

@@ -97,7 +97,7 @@ export class MainModeInitiator extends Phase1 {
       this.material.ni = runtime.random(NONCE_BYTES);
       ike.localId = ownIdentity(ike.connection, ike.local.address);
       const half = this.#half(choice.suite, ike.localId);
-      if (!half.ok) return this.fail('encryption', half.error.message);
+      if (!half.ok) return this.fail('authentication', half.error.message);
       this.#step = 4;
       this.send(half.value, { awaits: true });
     });
