@@ -11,7 +11,7 @@ import type { SigningKey } from '../../auth/keys.ts';
 import { rsaEncrypt, type Sealed } from '../../auth/rsa-encryption.ts';
 import { concat, equalBytes, uint64, wipe } from '../../bytes.ts';
 import type { Connection } from '../../config/types.ts';
-import { ok, type Result } from '../../errors.ts';
+import { fail, ok, type Result } from '../../errors.ts';
 import type { Host } from '../host.ts';
 import { encodeV1Body, withV1Body } from '../wire/v1/codec.ts';
 import { findV1, type IdPayload, type Received, type V1Payload } from '../wire/v1/message.ts';
@@ -19,8 +19,11 @@ import { revisedEncryptionKey } from './keys.ts';
 import { peerIdentity } from './phase1.ts';
 import type { V1Suite } from './protect.ts';
 
-/** RFC 2409 §5: no nonce is shorter. An ID payload has four bytes before its data. */
-const LEAST_BYTES: Readonly<Record<string, number>> = { NONCE: 8, ID: 5 };
+/** RFC 2409 §5 bounds nonces. An ID payload has four bytes before its data, and ends where a payload does. */
+const LENGTHS = {
+  NONCE: { leastBytes: 8, mostBytes: 256 },
+  ID: { leastBytes: 5, mostBytes: 0xffff },
+} as const;
 
 /** What a side encrypts for: a key and, where it is from a certificate, that. */
 export interface Recipient {
@@ -114,7 +117,7 @@ export function seal(
 
 /**
  * Decrypts the payloads of the peer's half. `cookie` is the peer's. What was encrypted with another key comes out as chance has it, and is found
- * out by the hash at the end; fails where what came out are no payloads.
+ * out by the hash at the end; fails where what came out are no payloads, or no half of a key exchange.
  */
 export function open(
   host: Host,
@@ -130,14 +133,15 @@ export function open(
   const sealed = types.map(
     (type): Sealed => ({
       data: findV1(payloads, type)?.body ?? new Uint8Array(0),
-      leastBytes: LEAST_BYTES[type],
+      ...LENGTHS[type],
     }),
   );
   runtime.decrypt({ key, sealed }, (plain) => {
     const bodies = new Map<string, Uint8Array>(types.map((type, at) => [type, plain[at]]));
-    done(
-      convert(host, suite, cookie, payloads, 'decrypt', ({ type }) => bodies.get(type) ?? new Uint8Array(0)),
-    );
+    const byKey = ({ type }: V1Payload): Uint8Array => bodies.get(type) ?? new Uint8Array(0);
+    const all = convert(host, suite, cookie, payloads, 'decrypt', byKey);
+    const half = all.ok && findV1(all.value, 'KE')?.data.length === suite.ke.initiatorPublicBytes;
+    done(half || !all.ok ? all : fail('not-decrypted', 'there is no public value of the group in it'));
   });
 }
 
