@@ -15,6 +15,7 @@ import { fail, ok, type Result } from '../../errors.ts';
 import type { Host } from '../host.ts';
 import { encodeV1Body, withV1Body } from '../wire/v1/codec.ts';
 import { findV1, type IdPayload, type Received, type V1Payload } from '../wire/v1/message.ts';
+import type { V1IkeSa } from './ike-sa.ts';
 import { revisedEncryptionKey } from './keys.ts';
 import { peerIdentity } from './phase1.ts';
 import type { V1Suite } from './protect.ts';
@@ -26,14 +27,21 @@ const LENGTHS = {
 } as const;
 
 /** What a side encrypts for: a key and, where it is from a certificate, that. */
-export interface Recipient {
+interface Recipient {
   readonly spki: Uint8Array;
   readonly bits: number;
   readonly certificate: Uint8Array | undefined;
 }
 
+/** One side's half of the key exchange, in clear. */
+export interface Half {
+  readonly ke: V1Payload;
+  readonly nonce: V1Payload;
+  readonly id: V1Payload;
+}
+
 /** The peer's key, known beforehand; a certificate only while it is valid. */
-export function recipientOf({ remote: { auth } }: Connection, nowMs: number): Recipient | undefined {
+function recipientOf({ remote: { auth } }: Connection, nowMs: number): Recipient | undefined {
   if (auth.kind !== 'signature') return undefined;
   const pinned = auth.pinned.find(
     ({ notBeforeMs, notAfterMs }) => notBeforeMs <= nowMs && nowMs <= notAfterMs,
@@ -44,16 +52,12 @@ export function recipientOf({ remote: { auth } }: Connection, nowMs: number): Re
 }
 
 /** Our half of the key exchange, in the order that the method wants. */
-export function arrange(
-  { method }: V1Suite,
-  half: { readonly ke: V1Payload; readonly nonce: V1Payload; readonly id: V1Payload },
-): readonly V1Payload[] {
-  const { ke, nonce, id } = half;
+function arrange({ method }: V1Suite, { ke, nonce, id }: Half): readonly V1Payload[] {
   return method.initiator === 'encryption' ? [ke, id, nonce] : [nonce, ke, id];
 }
 
 /** HASH(1): the certificate that the initiator encrypts for, where there is one. */
-export function certificateHash(host: Host, { hash }: V1Suite, to: Recipient): readonly V1Payload[] {
+function certificateHash(host: Host, { hash }: V1Suite, to: Recipient): readonly V1Payload[] {
   if (to.certificate === undefined) return [];
   return [{ type: 'HASH', data: host.runtime.crypto.hash(hash.name, to.certificate) }];
 }
@@ -94,16 +98,21 @@ export function decryptionKey({ local: { auth } }: Connection): SigningKey | und
   return auth.kind === 'signature' ? auth.key : undefined;
 }
 
-/** Encrypts payloads of ours that are in order. `cookie` is our own. `nobody`: nobody is to be able to read it, and nobody to see that. */
+/**
+ * Our half of the key exchange and what follows it, encrypted for the peer of `connection`. `nobody`: nobody is to be able to read it, and
+ * nobody to see that. Fails where there is no valid certificate of the peer.
+ */
 export function seal(
-  host: Host,
+  { host, role, spiI, spiR }: Pick<V1IkeSa, 'host' | 'role' | 'spiI' | 'spiR'>,
   suite: V1Suite,
-  cookie: bigint,
-  to: Recipient,
-  payloads: readonly V1Payload[],
+  connection: Connection,
+  half: Half,
+  more: readonly V1Payload[],
   nobody = false,
 ): Result<readonly V1Payload[]> {
   const { runtime } = host;
+  const to = recipientOf(connection, runtime.wallClockMs());
+  if (to === undefined) return fail('no-key', 'there is no valid certificate of the peer to encrypt with');
   const toPublic = (plain: Uint8Array): Uint8Array => {
     const sealed = rsaEncrypt(to.spki, plain, (length) => runtime.random(length));
     if (!nobody) return sealed;
@@ -112,7 +121,11 @@ export function seal(
     noise[0] &= 0x7f;
     return noise;
   };
-  return convert(host, suite, cookie, payloads, 'encrypt', (payload) => toPublic(encodeV1Body(payload)));
+  const first = role === 'initiator';
+  const payloads = [...arrange(suite, half), ...more];
+  const byKey = (payload: V1Payload): Uint8Array => toPublic(encodeV1Body(payload));
+  const sealed = convert(host, suite, first ? spiI : spiR, payloads, 'encrypt', byKey);
+  return sealed.ok && first ? ok([...certificateHash(host, suite, to), ...sealed.value]) : sealed;
 }
 
 /**
