@@ -35,6 +35,9 @@ class Netlink {
   int replaceRoute(const Route& route);
   int deleteRoute(const Route& route);
   int disableLinkLocal(int interfaceIndex);
+  /** An address of this host alone on the device; EEXIST where it is there. */
+  int addAddress(const Address& address, int interfaceIndex);
+  int deleteAddress(const Address& address, int interfaceIndex);
 
  private:
   class Request;
@@ -42,6 +45,7 @@ class Netlink {
   explicit Netlink(Fd fd) noexcept : fd_(std::move(fd)) {}
   int rule(bool add, int family, const RoutingRule& rule);
   int route(bool add, const Route& route);
+  int address(bool add, const Address& address, int interfaceIndex);
   int exchange(Request& request);
 
   Fd fd_;

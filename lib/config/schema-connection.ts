@@ -10,6 +10,7 @@ import {
   integer,
   list,
   oneOf,
+  name as poolName,
   proposal,
 } from './notation.ts';
 import { derived, option, row, section } from './option.ts';
@@ -90,6 +91,21 @@ export const connection = z.strictObject({
     duration(100, day),
     '10s',
     'Pause before a connection that must be up is tried again; doubles with each failure, up to ten times this.',
+  ),
+  pools: option(
+    list(poolName, 16, 0),
+    [],
+    'Pools that the peer gets its inner address from, first those that are asked first (Mode-Config, IKEv1). Children without `remoteTs` are for that address.',
+  ),
+  vips: option(
+    list(address(), 2, 0),
+    [],
+    'Inner addresses that we ask the peer for; `0.0.0.0` and `::` take whichever it gives (Mode-Config, IKEv1). Children without `localTs` are for that address, which the engine puts on its device.',
+  ),
+  modeConfig: option(
+    oneOf('pull', 'push'),
+    'pull',
+    'Whether the side that wants an address asks for it, or the other one gives it unasked.',
   ),
   children: row(z.record(z.string(), child).prefault({}), { doc: 'The Child SAs, by name.' }),
 });

@@ -40,7 +40,22 @@ export interface Config {
   };
   readonly limits: Limits;
   readonly natKeepaliveMs: number;
+  /** Addresses for remote peers, by name. */
+  readonly pools: Readonly<Record<string, PoolConfig>>;
   readonly connections: Readonly<Record<string, Connection>>;
+}
+
+/** Addresses of one family, and what goes with them. */
+export interface PoolConfig {
+  /** Ranges; only their addresses count. */
+  readonly addresses: readonly TrafficSelector[];
+  readonly dns: readonly string[];
+  readonly nbns: readonly string[];
+  /** IPv4 networks. */
+  readonly splitInclude: readonly TrafficSelector[];
+  readonly splitExclude: readonly TrafficSelector[];
+  readonly banner: string | undefined;
+  readonly defaultDomain: string | undefined;
 }
 
 export interface Limits {
@@ -74,6 +89,12 @@ export interface Connection {
   readonly remote: RemotePeer;
   readonly proposals: readonly ProposalConfig[];
   readonly children: Readonly<Record<string, ChildConfig>>;
+  /** Names of the pools that the peer gets its address from; empty: it gets none. */
+  readonly pools: readonly string[];
+  /** Addresses that we ask the peer for; `0.0.0.0` and `::` stand for any. */
+  readonly vips: readonly string[];
+  /** Who begins with it: whoever wants an address, or whoever gives it. */
+  readonly modeConfig: 'pull' | 'push';
   /** Children that let traffic pass or drop it and are never negotiated. */
   readonly shunts: Readonly<Record<string, ShuntConfig>>;
   /** Ask for UDP encapsulation even without a NAT; undefined: where the data plane is faster with it. */

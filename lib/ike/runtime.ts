@@ -9,6 +9,7 @@ import type {
   VerifyJob,
   VerifyOutcome,
 } from '../auth/peer.ts';
+import type { XauthCheck } from '../config/types.ts';
 import type { Crypto, KeyExchangeJob, KeyExchangeOutcome } from '../crypto/provider.ts';
 import type { Result } from '../errors.ts';
 import type { DataPlane } from '../ipsec/data-plane.ts';
@@ -36,6 +37,8 @@ export interface Runtime {
   decrypt(job: DecryptJob, done: (outcome: DecryptOutcome) => void): void;
   /** Checks a peer's certificates and signature; `done` as with `keyExchange`. */
   verifyPeer(job: VerifyJob, done: (outcome: VerifyOutcome) => void): void;
+  /** Asks the program about a user; `done` as with `keyExchange`. Whatever goes wrong, and no answer in time, is a no. */
+  checkUser(check: XauthCheck, username: string, password: string, done: (passed: boolean) => void): void;
   readonly dataPlane: DataPlane;
   /** What users, logs and the demonstration see. */
   emit(event: IkeEvent): void;

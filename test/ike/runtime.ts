@@ -39,6 +39,9 @@ export function testRuntime(seed = 1): TestRuntime {
     sign: (job, done) => clock.after(1, () => done(signNow(job))),
     decrypt: (job, done) => clock.after(1, () => done(decryptNow(job))),
     verifyPeer: (job, done) => clock.after(1, () => done(verifyPeerNow(job))),
+    checkUser: (check, username, password, done) => {
+      check(username, password).then(done, () => done(false));
+    },
     dataPlane: new MemoryDataPlane(random),
     emit() {},
     log: { debug() {}, info() {}, warn() {}, error() {} },

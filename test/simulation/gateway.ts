@@ -158,6 +158,8 @@ export class Gateway {
       },
       wallClockMs: () => WALL_CLOCK_MS + clock.nowMs,
       sign: (job, done) => this.#slowly(later, () => done(signNow(job))),
+      checkUser: (_check, username, password, done) =>
+        this.#slowly(later, () => done(password === `${username}!`)),
       decrypt: (job, done) => this.#slowly(later, () => done(decryptNow(job))),
       verifyPeer: (job, done) => this.#slowly(later, () => done(verifyPeerNow(job))),
       dataPlane: plane,

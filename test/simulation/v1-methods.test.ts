@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { A, B } from './sites.ts';
-import { encrypting, expired, issue, own, publicHalf, type Sites, signing, withUsers } from './v1-methods.ts';
+import { encrypting, expired, issue, own, publicHalf, type Sites, signing } from './v1-methods.ts';
 import { assertV1Agreed, type Both, established, pair, up, v1Sas, v1Site } from './v1-story.ts';
 import { World } from './world.ts';
 
@@ -52,24 +52,6 @@ for (const aggressive of [false, true])
         assert.equal(gateway.timers.size, 0);
       }
     });
-
-for (const aggressive of [false, true])
-  for (const method of ['hybrid', 'psk', 'rsa'] as const)
-    for (const side of ['a', 'b'] as const)
-      test(`draft-beaulieu-ike-xauth §2: without XAuth ${method} comes to nothing, ${modeName(aggressive)} begun by ${side}`, () => {
-        const world = new World(2);
-        const { a, b } = pair(world, {}, withUsers(method, { aggressive }));
-        const first = side === 'a' ? a : b;
-        first.endpoint.initiate('peer', 'net', world.order(first));
-        world.run(400_000);
-        for (const gateway of [a, b]) {
-          assert.deepEqual([...new Set(gateway.failures)], ['xauth'], world.story.join('\n'));
-          assert.equal(v1Sas(gateway).length, 0);
-          assert.equal(gateway.plane.sas.size, 0);
-          assert.ok(gateway.secrets.every((secret) => secret.every((byte) => byte === 0)));
-        }
-        world.assertOrdersTold();
-      });
 
 /** Nothing comes up, somebody says why, and nothing is left. */
 function assertRefused(world: World, { a, b }: Both, who: 'a' | 'b'): void {

@@ -35,8 +35,9 @@ export function own(name: string, key: TestKey): LocalAuth {
 }
 
 const trusting: RemoteAuth = { ca: root.certificate };
-const user = { xauth: { username: 'alice', password: 'in wonderland' } } as const;
-const users = { xauth: { users: { alice: 'in wonderland' } } } as const;
+/** The password that `withUsers` has at both ends. */
+export const PASSWORD = 'in wonderland';
+const users = { xauth: { users: { alice: PASSWORD } } } as const;
 
 function site(local: LocalAuth, remote: RemoteAuth, peer: string, more: Connection): SiteOptions {
   return { connection: { ...more, local: { auth: local }, remote: { auth: remote, id: `${peer}.example` } } };
@@ -73,7 +74,13 @@ export function encrypting(
 }
 
 /** The one at `a` has a user, the one at `b` knows users; `a` proves nothing before that, or what `local` says. */
-export function withUsers(method: 'hybrid' | 'psk' | 'rsa', more: Connection = {}): Sites {
+export function withUsers(
+  method: 'hybrid' | 'psk' | 'rsa',
+  more: Connection = {},
+  password: string = PASSWORD,
+): Sites {
+  const user = { xauth: { username: 'alice', password } } as const;
+
   if (method === 'psk') {
     const psk = { psk: 'a secret of the simulation' };
     return { a: site({ ...psk, ...user }, psk, 'b', more), b: site(psk, { ...psk, ...users }, 'a', more) };

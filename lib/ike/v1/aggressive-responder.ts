@@ -25,7 +25,7 @@ import type { Phase1Choice } from './phase1-offer.ts';
 import { isKeptOut, phase1Up } from './phase1-up.ts';
 import type { V1Keys } from './protect.ts';
 import { connectionsFor, connectionsWithKey, decryptionKey, open, seal } from './skeme.ts';
-import { OUR_VENDOR_IDS } from './vendor.ts';
+import { vendorIdsFor } from './vendor.ts';
 
 export class AggressiveResponder extends Phase1 {
   readonly exchange = Exchange.AGGRESSIVE;
@@ -134,7 +134,7 @@ export class AggressiveResponder extends Phase1 {
     const ke = { type: 'KE', data: material.publicR } as const;
     const nonce = { type: 'NONCE', data: material.nr } as const;
     const id = idPayload(localId);
-    const more = [...OUR_VENDOR_IDS, ...this.natPayloads(suite)];
+    const more = [...vendorIdsFor(connection), ...this.natPayloads(suite)];
     if (!isEncryption(suite.method))
       return ok([answer, ke, nonce, id, ...certificateRequests([connection]), ...more, ...proof]);
     const half = seal(ike, suite, connection, { ke, nonce, id }, more, this.#doomed !== undefined);

@@ -41,7 +41,7 @@ import {
 import { isFirstContact, phase1Life, phase1Up } from './phase1-up.ts';
 import type { V1Keys } from './protect.ts';
 import { decryptionKey, open, seal } from './skeme.ts';
-import { OUR_VENDOR_IDS } from './vendor.ts';
+import { vendorIdsFor } from './vendor.ts';
 
 export class AggressiveInitiator extends Phase1 {
   readonly exchange = Exchange.AGGRESSIVE;
@@ -83,10 +83,11 @@ export class AggressiveInitiator extends Phase1 {
     const ke = { type: 'KE', data: material.publicI } as const;
     const nonce = { type: 'NONCE', data: material.ni } as const;
     const id = idPayload(localId);
-    if (!sealed) return ok([offer, ke, nonce, id, ...certificateRequests([connection]), ...OUR_VENDOR_IDS]);
+    if (!sealed)
+      return ok([offer, ke, nonce, id, ...certificateRequests([connection]), ...vendorIdsFor(connection)]);
     const suite = choosePhase1(offer, connection, 'initiator', groupId(group))?.suite;
     if (suite === undefined) return fail('no-proposal', 'there is nothing to offer');
-    const half = seal(ike, suite, connection, { ke, nonce, id }, OUR_VENDOR_IDS);
+    const half = seal(ike, suite, connection, { ke, nonce, id }, vendorIdsFor(connection));
     return half.ok ? ok([offer, ...half.value]) : half;
   }
 

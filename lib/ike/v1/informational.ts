@@ -144,6 +144,11 @@ function deleted(ike: V1IkeSa, { protocol, spis }: Received<V1DeletePayload>): v
 
 function endedByPeer(ike: V1IkeSa): void {
   const silent = ike.state === 'rekeyed' || ike.redundant;
+  if (ike.establishedAtMs === 0) {
+    const message = 'the peer ended the phase 1 before XAuth or Mode-Config was through';
+    reportFailure(ike, { exchange: 'TRANSACTION', role: ike.role, code: 'deleted-by-peer', message });
+    return ike.die('failed');
+  }
   ike.closeReason = undefined;
   ike.die(silent ? undefined : 'deleted-by-peer');
 }

@@ -34,7 +34,7 @@ import type { Phase1Choice } from './phase1-offer.ts';
 import { isKeptOut, phase1Up, sayInClear } from './phase1-up.ts';
 import type { IvChain, V1Keys } from './protect.ts';
 import { connectionsFor, connectionsWithKey, decryptionKey, open, seal } from './skeme.ts';
-import { OUR_VENDOR_IDS } from './vendor.ts';
+import { vendorIdsFor } from './vendor.ts';
 
 /** Keys that a responder holds possible at once. */
 const MOST_TRIALS = 16;
@@ -67,7 +67,7 @@ export class MainModeResponder extends Phase1 {
     this.material.saBody = findV1(payloads, 'SA')?.body ?? new Uint8Array(0);
     this.learn(payloads);
     this.turns.accepted(datagram);
-    this.send([this.#choice.answer, ...OUR_VENDOR_IDS], { awaits: false });
+    this.send([this.#choice.answer, ...vendorIdsFor(this.ike.connection)], { awaits: false });
   }
 
   protected override read(

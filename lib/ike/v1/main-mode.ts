@@ -47,7 +47,7 @@ import { offerPhase1, type Phase1Choice, readPhase1Answer } from './phase1-offer
 import { cookiesOf, isFirstContact, phase1Life, phase1Up } from './phase1-up.ts';
 import type { V1Keys, V1Suite } from './protect.ts';
 import { decryptionKey, open, seal } from './skeme.ts';
-import { OUR_VENDOR_IDS } from './vendor.ts';
+import { vendorIdsFor } from './vendor.ts';
 
 export class MainModeInitiator extends Phase1 {
   readonly exchange = Exchange.MAIN_MODE;
@@ -61,7 +61,7 @@ export class MainModeInitiator extends Phase1 {
   start(): void {
     const { connection } = this.ike;
     const offer = offerPhase1(connection, phase1Life(connection));
-    this.send([offer, ...OUR_VENDOR_IDS], { awaits: true });
+    this.send([offer, ...vendorIdsFor(this.ike.connection)], { awaits: true });
     // What the hashes are over is the body as it is written.
     this.material.saBody = encodeV1Body(offer);
   }

@@ -14,7 +14,6 @@ import type { TrafficSelector } from '../../ipsec/selector.ts';
 import { type ChildAgreement, ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
 import type { MakeChildOptions } from '../ike-sa.ts';
-import { childSelectors } from '../narrowing.ts';
 import { reportFailure } from '../report.ts';
 import { patienceMs } from '../retransmit.ts';
 import type { Datagram, Timer } from '../runtime.ts';
@@ -48,7 +47,7 @@ import {
   type QuickMode,
   v1Obstacle,
 } from './quick.ts';
-import { selectorToId } from './selectors.ts';
+import { selectorsOf, selectorToId } from './selectors.ts';
 import { Turns } from './turns.ts';
 
 export interface QuickOptions extends MakeChildOptions {
@@ -119,7 +118,7 @@ export class QuickInitiator implements QuickMode {
     ike.takes(this);
     const { runtime } = ike.host;
     this.#ni = Uint8Array.from(runtime.random(NONCE_BYTES));
-    const own = replaces ?? childSelectors(this.#config, ike.local.address, ike.remote.address);
+    const own = replaces ?? selectorsOf(this.#config, ike);
     [this.#localTs] = own.localTs;
     [this.#remoteTs] = own.remoteTs;
     runtime.dataPlane.allocateSpi((spi) => {

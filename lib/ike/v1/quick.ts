@@ -5,7 +5,6 @@ import { uint32, wipe } from '../../bytes.ts';
 import type { ChildConfig } from '../../config/types.ts';
 import type { ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
-import { childSelectors } from '../narrowing.ts';
 import type { Datagram } from '../runtime.ts';
 import { loses } from '../v2/collision.ts';
 import { type ChildKeys, type ChildSuite, encryptionKeyBytes } from '../v2/keys.ts';
@@ -13,6 +12,7 @@ import type { Framed, IsakmpHeader } from '../wire/header.ts';
 import type { V1IkeSa } from './ike-sa.ts';
 import type { Lifetime } from './lifetimes.ts';
 import { type Carried, v1ProtocolOf } from './phase2-offer.ts';
+import { selectorsOf } from './selectors.ts';
 
 /** One Quick Mode, of either side. */
 export interface QuickMode {
@@ -78,8 +78,13 @@ export function v1Obstacle(
       message: `transport mode through a NAT is not done with IKEv1: ${nat}`,
       advice: 'use tunnel mode, or version 2',
     };
-  const { localTs, remoteTs } = childSelectors(config, ike.local.address, ike.remote.address);
-  if (localTs.length > 0 && remoteTs.length > 0) return undefined;
+  if (selectorsOf(config, ike).localTs.length > 0) return undefined;
+  if (config.mode === 'tunnel')
+    return {
+      code: 'traffic-selectors',
+      message: 'the selectors of the two sides are not of one address family',
+      advice: 'give both sides of the child IPv4 or both IPv6',
+    };
   return {
     code: 'traffic-selectors',
     message: 'transport mode is between the outer addresses, which the selectors do not hold',
