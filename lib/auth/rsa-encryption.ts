@@ -16,10 +16,11 @@ import {
 /** 00 02, at least eight random bytes, 00. */
 const PADDING_BYTES = 11;
 
-/** One ciphertext. Fewer bytes of plaintext than `leastBytes` are not right either. */
+/** One ciphertext. A plaintext of another length is not right either: who looked at that afterwards would tell that there was one. */
 export interface Sealed {
   readonly data: Uint8Array;
   readonly leastBytes: number;
+  readonly mostBytes: number;
 }
 
 /** Bytes that fit into one ciphertext of a key of this many bits. */
@@ -55,7 +56,7 @@ export function rsaDecryptor(key: KeyObject): (sealed: Sealed) => Uint8Array {
   return (sealed) => decrypt(key, sealed, createHmac('sha256', secret).update(sealed.data).digest());
 }
 
-function decrypt(key: KeyObject, { data, leastBytes }: Sealed, alternate: Uint8Array): Uint8Array {
+function decrypt(key: KeyObject, { data, leastBytes, mostBytes }: Sealed, alternate: Uint8Array): Uint8Array {
   const size = modulusBytes(key);
   const block = bareDecrypt(key, data, size);
   let good = Number(data.length === size) & isZero(block[0]) & isZero(block[1] ^ 2);
@@ -67,7 +68,8 @@ function decrypt(key: KeyObject, { data, leastBytes }: Sealed, alternate: Uint8A
     found |= first;
   }
   const length = size - start;
-  good &= found & notNegative(start - PADDING_BYTES) & notNegative(length - leastBytes);
+  good &= found & notNegative(start - PADDING_BYTES);
+  good &= notNegative(length - leastBytes) & notNegative(mostBytes - length);
   // Both lie in one table, and only a number says from where it is taken.
   const table = new Uint8Array(size + alternate.length);
   table.set(block);

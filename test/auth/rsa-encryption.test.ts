@@ -23,9 +23,9 @@ const key = keyOf(issued);
 const SIZE = 256;
 const random = (lengthBytes: number): Uint8Array => new Uint8Array(randomBytes(lengthBytes));
 
-function decrypt(data: Uint8Array, leastBytes = 8): Uint8Array {
+function decrypt(data: Uint8Array, mostBytes = SIZE): Uint8Array {
   assert.ok(key.decryptNow !== undefined);
-  return key.decryptNow({ data, leastBytes });
+  return key.decryptNow({ data, leastBytes: 8, mostBytes });
 }
 
 /** The bare RSA operation on a block. */
@@ -93,11 +93,16 @@ const WRONG: readonly (readonly [string, Uint8Array])[] = [
 
 test('RFC 8017 §7.2.2: what has another form comes out as 32 bytes, the same each time and different from all others', () => {
   const seen = new Set<string>();
+  const long = rsaEncrypt(key.spki, plain, random);
+  assert.deepEqual(decrypt(long, 32), plain);
+  assert.notDeepEqual(decrypt(long, 31), plain);
+  assert.equal(decrypt(long, 31).length, 32);
   for (const [what, data] of WRONG) {
     const first = decrypt(data);
     assert.equal(first.length, 32, what);
     assert.notDeepEqual(first, plain, what);
     assert.deepEqual(decrypt(data), first, what);
+    assert.deepEqual(decrypt(data, 20), first, what);
     seen.add(first.join());
   }
   assert.equal(seen.size, WRONG.length);
@@ -106,11 +111,11 @@ test('RFC 8017 §7.2.2: what has another form comes out as 32 bytes, the same ea
 test('RFC 8017 §7.2.2: what takes the place of it is as secret as the key, and another with another key', () => {
   const [, data] = WRONG[1];
   const other = keyOf(pki.issue({ subject: '/CN=c', key: 'rsa2048' }));
-  assert.notDeepEqual(other.decryptNow?.({ data, leastBytes: 8 }), decrypt(data));
+  assert.notDeepEqual(other.decryptNow?.({ data, leastBytes: 8, mostBytes: SIZE }), decrypt(data));
   // The same key read again answers the same, so that a restart tells nothing either.
   const again = readPrivateKey(issued.key);
   assert.ok(again.ok);
-  assert.deepEqual(again.value.decryptNow?.({ data, leastBytes: 8 }), decrypt(data));
+  assert.deepEqual(again.value.decryptNow?.({ data, leastBytes: 8, mostBytes: SIZE }), decrypt(data));
 });
 
 test('keys that cannot decrypt do not offer to', () => {

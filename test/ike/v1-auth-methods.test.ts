@@ -6,7 +6,9 @@ import { test } from 'node:test';
 import { type ConfigInput, parseConfig } from '../../lib/config/parse.ts';
 import type { Connection } from '../../lib/config/types.ts';
 import { ConfigError } from '../../lib/errors.ts';
+import type { Runtime } from '../../lib/ike/runtime.ts';
 import { AUTH_METHODS, authMethodOf, xauthRole } from '../../lib/ike/v1/auth-methods.ts';
+import { warnOfIkev1 } from '../../lib/ike/v1/warnings.ts';
 import { endEntity, type Issued, makePki, type TestKey } from '../lib/pki.ts';
 
 type ConnectionInput = NonNullable<ConfigInput['connections']>[string];
@@ -145,6 +147,22 @@ test('what public-key encryption cannot do is refused by name', () => {
     )?.number,
     5,
   );
+});
+
+test('Aggressive Mode is warned of by what it shows', () => {
+  const warned = (connection: Connection): string[] => {
+    const messages: string[] = [];
+    const emit: Runtime['emit'] = (event) => {
+      if (event.type === 'warning') messages.push(event.warning.message);
+    };
+    warnOfIkev1({ emit } as Runtime, connection);
+    return messages;
+  };
+  const more = { aggressive: true } as const;
+  assert.match(warned(read(psk, psk, more)).join(), /guess at its pre-shared key/);
+  assert.match(warned(read(signs('p256'), trusts, more)).join(), /learns who its sides are/);
+  const theirs = { publicKey: publicPem('rsa2048') };
+  assert.deepEqual(warned(read(signs('rsa2048'), theirs, { ...more, publicKeyEncryption: 'revised' })), []);
 });
 
 test('the numbers of methods are each there once', () => {

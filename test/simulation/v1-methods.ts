@@ -51,6 +51,13 @@ export function signing(key: TestKey, more: Connection = {}): Sites {
   };
 }
 
+/** A certificate that was valid until the day before stories begin. */
+export function expired(name: string): Issued {
+  const extensions = endEntity(`DNS:${name}.example`);
+  const keyOf = issue(name, 'rsa2048');
+  return pki.issue({ subject: `/CN=${name}`, issuer: root, keyOf, extensions, to: '20251231000000Z' });
+}
+
 /** Both encrypt for the other's key, which each knows from its certificate, or `bare`. */
 export function encrypting(
   publicKeyEncryption: 'revised' | 'original',

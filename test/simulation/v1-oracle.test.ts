@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { rsaEncrypt } from '../../lib/auth/rsa-encryption.ts';
 import { decodeV1Message, encodeV1Message, withV1Body } from '../../lib/ike/wire/v1/codec.ts';
 import type { Received } from '../../lib/ike/wire/v1/message.ts';
@@ -13,44 +14,58 @@ import { encrypting, issue, publicHalf } from './v1-methods.ts';
 import { pair, v1Sas } from './v1-story.ts';
 import { World } from './world.ts';
 
-const SIZE = 256;
+/** The longest nonce (RFC 2409 §5) is shorter than what fits into the larger key. */
+const KEYS = [
+  ['rsa2048', 256],
+  ['rsa3072', 384],
+] as const;
+type Key = (typeof KEYS)[number];
 
 /** The bare RSA operation with B's public key. */
-function raw(block: Uint8Array): Uint8Array {
-  const key = createPublicKey(issue('b', 'rsa2048').key);
+function raw([kind]: Key, block: Uint8Array): Uint8Array {
+  const key = createPublicKey(issue('b', kind).key);
   return new Uint8Array(publicEncrypt({ key, padding: constants.RSA_NO_PADDING }, block));
 }
 
-function block(change: (bytes: Uint8Array) => void): Uint8Array {
-  const bytes = new Uint8Array(SIZE).fill(0x77);
+function block(key: Key, change: (bytes: Uint8Array) => void): Uint8Array {
+  const bytes = new Uint8Array(key[1]).fill(0x77);
   bytes.set([0, 2]);
-  bytes[SIZE - 41] = 0;
+  bytes[bytes.length - 41] = 0;
   change(bytes);
-  return raw(bytes);
+  return raw(key, bytes);
 }
 
-function forB(plain: Uint8Array): Uint8Array {
+function forB([kind]: Key, lengthBytes: number): Uint8Array {
   const random = new Random(5);
-  return rsaEncrypt(publicHalf(issue('b', 'rsa2048')), plain, (length) => random.bytes(length));
+  const plain = new Uint8Array(lengthBytes).fill(0x99);
+  return rsaEncrypt(publicHalf(issue('b', kind)), plain, (length) => random.bytes(length));
 }
 
-const FORMS: readonly (readonly [string, () => Uint8Array])[] = [
-  ['the right form, of nonsense', () => forB(new Uint8Array(40).fill(0x99))],
-  ['the right form, shorter', () => forB(new Uint8Array(9).fill(0x99))],
-  ['the right form, as long as can be', () => forB(new Uint8Array(245).fill(0x99))],
-  ['another first byte', () => block((bytes) => bytes.set([1]))],
-  ['another block type', () => block((bytes) => bytes.set([0, 1]))],
-  ['padding that ends too soon', () => block((bytes) => bytes.set([0], 8))],
-  ['padding that does not end', () => block((bytes) => bytes.fill(0x77, 2))],
-  ['nothing behind the padding', () => block((bytes) => bytes.fill(0x77, 2).set([0], SIZE - 1))],
-  ['a number beyond the modulus', () => new Uint8Array(SIZE).fill(0xff)],
-  ['another length', () => block(() => {}).subarray(0, 200)],
+const FORMS: readonly (readonly [string, (key: Key) => Uint8Array])[] = [
+  ['the right form, of nonsense', (key) => forB(key, 40)],
+  ['the right form, shorter', (key) => forB(key, 9)],
+  ['the right form, too short', (key) => forB(key, 3)],
+  ['the right form, as long as can be', (key) => forB(key, key[1] - 11)],
+  ['another first byte', (key) => block(key, (bytes) => bytes.set([1]))],
+  ['another block type', (key) => block(key, (bytes) => bytes.set([0, 1]))],
+  ['padding that ends too soon', (key) => block(key, (bytes) => bytes.set([0], 8))],
+  ['padding that does not end', (key) => block(key, (bytes) => bytes.fill(0x77, 2))],
+  ['nothing behind the padding', (key) => block(key, (bytes) => bytes.fill(0x77, 2).set([0], key[1] - 1))],
+  ['a number beyond the modulus', ([, size]) => new Uint8Array(size).fill(0xff)],
+  ['another length', (key) => block(key, () => {}).subarray(0, 200)],
 ];
 
 /** What anybody could see of B, and what B did, when one payload of the initiator's half is another. */
-function story(aggressive: boolean, type: 'NONCE' | 'ID', forge: () => Uint8Array): object {
-  const world = new World(11);
-  const { a, b } = pair(world, {}, encrypting('original', { aggressive }));
+function story(
+  mode: 'original' | 'revised',
+  aggressive: boolean,
+  type: 'NONCE' | 'ID',
+  key: Key,
+  forge: (key: Key) => Uint8Array,
+  seed = 11,
+): object {
+  const world = new World(seed);
+  const { a, b } = pair(world, {}, encrypting(mode, { aggressive }, 'certificate', key[0]));
   let forged = 0;
   world.filter = (packet) => {
     if (packet.from.address !== A || forged > 0) return true;
@@ -59,7 +74,7 @@ function story(aggressive: boolean, type: 'NONCE' | 'ID', forge: () => Uint8Arra
     forged++;
     const payloads = message.value.payloads.map((payload): Received => {
       const changed =
-        payload.type === type ? withV1Body(payload, forge()) : { ok: true as const, value: payload };
+        payload.type === type ? withV1Body(payload, forge(key)) : { ok: true as const, value: payload };
       assert.ok(changed.ok);
       return changed.value;
     });
@@ -87,10 +102,26 @@ function story(aggressive: boolean, type: 'NONCE' | 'ID', forge: () => Uint8Arra
 
 for (const aggressive of [false, true])
   for (const type of ['NONCE', 'ID'] as const)
-    test(`RFC 2409 §5.2: no answer tells what was wrong with a ${type}, ${aggressive ? 'Aggressive' : 'Main'} Mode`, () => {
-      const [first, ...others] = FORMS.map(
-        ([what, forge]) => [what, story(aggressive, type, forge)] as const,
+    for (const key of KEYS)
+      test(`RFC 2409 §5.2: no answer tells what was wrong with a ${type}, ${aggressive ? 'Aggressive' : 'Main'} Mode, ${key[0]}`, () => {
+        const [first, ...others] = FORMS.map(
+          ([what, forge]) => [what, story('original', aggressive, type, key, forge)] as const,
+        );
+        assert.match(JSON.stringify(first[1]), /NONCE/, 'it is answered');
+        for (const [what, other] of others) assert.deepEqual(other, first[1], what);
+      });
+
+for (const aggressive of [false, true])
+  test(`RFC 2409 §5.3: no silence tells what was wrong with a nonce, ${aggressive ? 'Aggressive' : 'Main'} Mode`, () => {
+    // One in 256 of what was not meant for him happens to look like a key exchange, and is answered: of any form.
+    const seeds = [11, 12, 13];
+    const [[, right], ...others] = FORMS;
+    const expected = seeds.map((seed) => story('revised', aggressive, 'NONCE', KEYS[0], right, seed));
+    for (const [what, forge] of others) {
+      const seen = seeds.map((seed) => story('revised', aggressive, 'NONCE', KEYS[0], forge, seed));
+      assert.ok(
+        seen.some((one, at) => isDeepStrictEqual(one, expected[at])),
+        `${what}: ${JSON.stringify(seen)} and not ${JSON.stringify(expected)}`,
       );
-      assert.match(JSON.stringify(first[1]), /NONCE/, 'it is answered');
-      for (const [what, other] of others) assert.deepEqual(other, first[1], what);
-    });
+    }
+  });

@@ -24,15 +24,7 @@ import { certificateRequests, checkProof, hasProof, keyOf, makeProof } from './p
 import type { Phase1Choice } from './phase1-offer.ts';
 import { isKeptOut, phase1Up } from './phase1-up.ts';
 import type { V1Keys } from './protect.ts';
-import {
-  arrange,
-  connectionsFor,
-  connectionsWithKey,
-  decryptionKey,
-  open,
-  recipientOf,
-  seal,
-} from './skeme.ts';
+import { connectionsFor, connectionsWithKey, decryptionKey, open, seal } from './skeme.ts';
 import { vendorIdsFor } from './vendor.ts';
 
 export class AggressiveResponder extends Phase1 {
@@ -136,20 +128,17 @@ export class AggressiveResponder extends Phase1 {
   /** What the second message is made of. */
   #second(proof: readonly V1Payload[]): Result<readonly V1Payload[]> {
     const { ike, material } = this;
-    const { host, connection, localId } = ike;
+    const { connection, localId } = ike;
     const { suite, answer } = this.#choice;
     if (localId === undefined) return fail('no-identity', 'we have no identity');
     const ke = { type: 'KE', data: material.publicR } as const;
     const nonce = { type: 'NONCE', data: material.nr } as const;
     const id = idPayload(localId);
-    const more = [...vendorIdsFor(this.ike.connection), ...this.natPayloads(suite)];
+    const more = [...vendorIdsFor(connection), ...this.natPayloads(suite)];
     if (!isEncryption(suite.method))
       return ok([answer, ke, nonce, id, ...certificateRequests([connection]), ...more, ...proof]);
-    const to = recipientOf(connection, host.runtime.wallClockMs());
-    if (to === undefined) return fail('no-key', 'there is no valid certificate of the peer to encrypt with');
-    const half = [...arrange(suite, { ke, nonce, id }), ...more];
-    const sealed = seal(host, suite, ike.spiR, to, half, this.#doomed !== undefined);
-    return sealed.ok ? ok([answer, ...sealed.value, ...proof]) : sealed;
+    const half = seal(ike, suite, connection, { ke, nonce, id }, more, this.#doomed !== undefined);
+    return half.ok ? ok([answer, ...half.value, ...proof]) : half;
   }
 
   protected handle(datagram: Datagram, { payloads, accept }: Readable): void {

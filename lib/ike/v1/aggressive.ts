@@ -40,7 +40,7 @@ import {
 } from './phase1-offer.ts';
 import { isFirstContact, phase1Life, phase1Up } from './phase1-up.ts';
 import type { V1Keys } from './protect.ts';
-import { arrange, certificateHash, decryptionKey, open, recipientOf, seal } from './skeme.ts';
+import { decryptionKey, open, seal } from './skeme.ts';
 import { vendorIdsFor } from './vendor.ts';
 
 export class AggressiveInitiator extends Phase1 {
@@ -66,7 +66,7 @@ export class AggressiveInitiator extends Phase1 {
       material.ni = runtime.random(NONCE_BYTES);
       ike.localId = ownIdentity(connection, ike.local.address);
       const first = this.#first(group, ike.localId);
-      if (!first.ok) return this.fail('encryption', first.error.message);
+      if (!first.ok) return this.fail('authentication', first.error.message);
       this.send(first.value, { awaits: true });
     });
   }
@@ -74,7 +74,7 @@ export class AggressiveInitiator extends Phase1 {
   /** What the first message is made of. */
   #first(group: KeyExchangeAlgorithm, localId: Identity): Result<readonly V1Payload[]> {
     const { ike, material } = this;
-    const { connection, host } = ike;
+    const { connection } = ike;
     const method = authMethodOf(connection, 'initiator');
     const sealed = method !== undefined && isEncryption(method);
     // Hash and cipher are used before the peer could choose among several.
@@ -84,21 +84,11 @@ export class AggressiveInitiator extends Phase1 {
     const nonce = { type: 'NONCE', data: material.ni } as const;
     const id = idPayload(localId);
     if (!sealed)
-      return ok([
-        offer,
-        ke,
-        nonce,
-        id,
-        ...certificateRequests([connection]),
-        ...vendorIdsFor(this.ike.connection),
-      ]);
+      return ok([offer, ke, nonce, id, ...certificateRequests([connection]), ...vendorIdsFor(connection)]);
     const suite = choosePhase1(offer, connection, 'initiator', groupId(group))?.suite;
-    const to = recipientOf(connection, host.runtime.wallClockMs());
-    if (suite === undefined || to === undefined)
-      return fail('no-key', 'there is no valid certificate of the peer to encrypt with');
-    const half = [...arrange(suite, { ke, nonce, id }), ...vendorIdsFor(this.ike.connection)];
-    const encrypted = seal(host, suite, ike.spiI, to, half);
-    return encrypted.ok ? ok([offer, ...certificateHash(host, suite, to), ...encrypted.value]) : encrypted;
+    if (suite === undefined) return fail('no-proposal', 'there is nothing to offer');
+    const half = seal(ike, suite, connection, { ke, nonce, id }, vendorIdsFor(connection));
+    return half.ok ? ok([offer, ...half.value]) : half;
   }
 
   protected handle(datagram: Datagram, message: Readable): void {

@@ -33,15 +33,7 @@ import { certificateRequests, checkProof, hasProof, keyOf, makeProof } from './p
 import type { Phase1Choice } from './phase1-offer.ts';
 import { isKeptOut, phase1Up, sayInClear } from './phase1-up.ts';
 import type { IvChain, V1Keys } from './protect.ts';
-import {
-  arrange,
-  connectionsFor,
-  connectionsWithKey,
-  decryptionKey,
-  open,
-  recipientOf,
-  seal,
-} from './skeme.ts';
+import { connectionsFor, connectionsWithKey, decryptionKey, open, seal } from './skeme.ts';
 import { vendorIdsFor } from './vendor.ts';
 
 /** Keys that a responder holds possible at once. */
@@ -204,7 +196,7 @@ export class MainModeResponder extends Phase1 {
       this.detectNat(suite, datagram, payloads);
       const half = this.#half(nat);
       if (!half.ok) {
-        this.report('encryption', half.error.message);
+        this.report('authentication', half.error.message);
         return ike.die('failed');
       }
       this.send(half.value, { awaits: false });
@@ -218,12 +210,9 @@ export class MainModeResponder extends Phase1 {
     const ke = { type: 'KE', data: material.publicR } as const;
     const nonce = { type: 'NONCE', data: material.nr } as const;
     if (!isEncryption(suite.method)) return ok([ke, nonce, ...certificateRequests(ike.candidates), ...nat]);
-    const [connection] = ike.candidates;
-    const to = connection && recipientOf(connection, ike.host.runtime.wallClockMs());
-    if (to === undefined) return fail('no-key', 'there is no valid certificate of the peer to encrypt with');
-    ike.localId = ownIdentity(connection, ike.local.address);
-    const half = [...arrange(suite, { ke, nonce, id: idPayload(ike.localId) }), ...nat];
-    return seal(ike.host, suite, ike.spiR, to, half, this.#doomed !== undefined);
+    const [connection = ike.connection] = ike.candidates;
+    const id = idPayload(ownIdentity(connection, ike.local.address));
+    return seal(ike, suite, connection, { ke, nonce, id }, nat, this.#doomed !== undefined);
   }
 
   #makeTrials(secret: Uint8Array): readonly Trial[] {

@@ -16,7 +16,7 @@ import { identityFrom, matchIdentity } from '../../auth/identity.ts';
 import { wipe } from '../../bytes.ts';
 import { sharedKey } from '../../config/ikev1.ts';
 import type { Identity } from '../../config/types.ts';
-import { fail, ok, type Result } from '../../errors.ts';
+import { ok, type Result } from '../../errors.ts';
 import type { Datagram } from '../runtime.ts';
 import { encodeV1Body } from '../wire/v1/codec.ts';
 import {
@@ -46,7 +46,7 @@ import { certificateRequests, checkProof, makeProof } from './phase1-auth.ts';
 import { offerPhase1, type Phase1Choice, readPhase1Answer } from './phase1-offer.ts';
 import { cookiesOf, isFirstContact, phase1Life, phase1Up } from './phase1-up.ts';
 import type { V1Keys, V1Suite } from './protect.ts';
-import { arrange, certificateHash, decryptionKey, open, recipientOf, seal } from './skeme.ts';
+import { decryptionKey, open, seal } from './skeme.ts';
 import { vendorIdsFor } from './vendor.ts';
 
 export class MainModeInitiator extends Phase1 {
@@ -97,7 +97,7 @@ export class MainModeInitiator extends Phase1 {
       this.material.ni = runtime.random(NONCE_BYTES);
       ike.localId = ownIdentity(ike.connection, ike.local.address);
       const half = this.#half(choice.suite, ike.localId);
-      if (!half.ok) return this.fail('encryption', half.error.message);
+      if (!half.ok) return this.fail('authentication', half.error.message);
       this.#step = 4;
       this.send(half.value, { awaits: true });
     });
@@ -110,11 +110,7 @@ export class MainModeInitiator extends Phase1 {
     const nonce = { type: 'NONCE', data: this.material.ni } as const;
     const nat = this.natPayloads(suite);
     if (!isEncryption(suite.method)) return ok([ke, nonce, ...certificateRequests([ike.connection]), ...nat]);
-    const to = recipientOf(ike.connection, ike.host.runtime.wallClockMs());
-    if (to === undefined) return fail('no-key', 'there is no valid certificate of the peer to encrypt with');
-    const half = [...arrange(suite, { ke, nonce, id: idPayload(localId) }), ...nat];
-    const sealed = seal(ike.host, suite, ike.spiI, to, half);
-    return sealed.ok ? ok([...certificateHash(ike.host, suite, to), ...sealed.value]) : sealed;
+    return seal(ike, suite, ike.connection, { ke, nonce, id: idPayload(localId) }, nat);
   }
 
   #fourth(datagram: Datagram, message: Readable): void {

@@ -11,26 +11,37 @@ import type { SigningKey } from '../../auth/keys.ts';
 import { rsaEncrypt, type Sealed } from '../../auth/rsa-encryption.ts';
 import { concat, equalBytes, uint64, wipe } from '../../bytes.ts';
 import type { Connection } from '../../config/types.ts';
-import { ok, type Result } from '../../errors.ts';
+import { fail, ok, type Result } from '../../errors.ts';
 import type { Host } from '../host.ts';
 import { encodeV1Body, withV1Body } from '../wire/v1/codec.ts';
 import { findV1, type IdPayload, type Received, type V1Payload } from '../wire/v1/message.ts';
+import type { V1IkeSa } from './ike-sa.ts';
 import { revisedEncryptionKey } from './keys.ts';
 import { peerIdentity } from './phase1.ts';
 import type { V1Suite } from './protect.ts';
 
-/** RFC 2409 §5: no nonce is shorter. An ID payload has four bytes before its data. */
-const LEAST_BYTES: Readonly<Record<string, number>> = { NONCE: 8, ID: 5 };
+/** RFC 2409 §5 bounds nonces. An ID payload has four bytes before its data, and ends where a payload does. */
+const LENGTHS = {
+  NONCE: { leastBytes: 8, mostBytes: 256 },
+  ID: { leastBytes: 5, mostBytes: 0xffff },
+} as const;
 
 /** What a side encrypts for: a key and, where it is from a certificate, that. */
-export interface Recipient {
+interface Recipient {
   readonly spki: Uint8Array;
   readonly bits: number;
   readonly certificate: Uint8Array | undefined;
 }
 
+/** One side's half of the key exchange, in clear. */
+export interface Half {
+  readonly ke: V1Payload;
+  readonly nonce: V1Payload;
+  readonly id: V1Payload;
+}
+
 /** The peer's key, known beforehand; a certificate only while it is valid. */
-export function recipientOf({ remote: { auth } }: Connection, nowMs: number): Recipient | undefined {
+function recipientOf({ remote: { auth } }: Connection, nowMs: number): Recipient | undefined {
   if (auth.kind !== 'signature') return undefined;
   const pinned = auth.pinned.find(
     ({ notBeforeMs, notAfterMs }) => notBeforeMs <= nowMs && nowMs <= notAfterMs,
@@ -41,16 +52,12 @@ export function recipientOf({ remote: { auth } }: Connection, nowMs: number): Re
 }
 
 /** Our half of the key exchange, in the order that the method wants. */
-export function arrange(
-  { method }: V1Suite,
-  half: { readonly ke: V1Payload; readonly nonce: V1Payload; readonly id: V1Payload },
-): readonly V1Payload[] {
-  const { ke, nonce, id } = half;
+function arrange({ method }: V1Suite, { ke, nonce, id }: Half): readonly V1Payload[] {
   return method.initiator === 'encryption' ? [ke, id, nonce] : [nonce, ke, id];
 }
 
 /** HASH(1): the certificate that the initiator encrypts for, where there is one. */
-export function certificateHash(host: Host, { hash }: V1Suite, to: Recipient): readonly V1Payload[] {
+function certificateHash(host: Host, { hash }: V1Suite, to: Recipient): readonly V1Payload[] {
   if (to.certificate === undefined) return [];
   return [{ type: 'HASH', data: host.runtime.crypto.hash(hash.name, to.certificate) }];
 }
@@ -91,16 +98,21 @@ export function decryptionKey({ local: { auth } }: Connection): SigningKey | und
   return auth.kind === 'signature' ? auth.key : undefined;
 }
 
-/** Encrypts payloads of ours that are in order. `cookie` is our own. `nobody`: nobody is to be able to read it, and nobody to see that. */
+/**
+ * Our half of the key exchange and what follows it, encrypted for the peer of `connection`. `nobody`: nobody is to be able to read it, and
+ * nobody to see that. Fails where there is no valid certificate of the peer.
+ */
 export function seal(
-  host: Host,
+  { host, role, spiI, spiR }: Pick<V1IkeSa, 'host' | 'role' | 'spiI' | 'spiR'>,
   suite: V1Suite,
-  cookie: bigint,
-  to: Recipient,
-  payloads: readonly V1Payload[],
+  connection: Connection,
+  half: Half,
+  more: readonly V1Payload[],
   nobody = false,
 ): Result<readonly V1Payload[]> {
   const { runtime } = host;
+  const to = recipientOf(connection, runtime.wallClockMs());
+  if (to === undefined) return fail('no-key', 'there is no valid certificate of the peer to encrypt with');
   const toPublic = (plain: Uint8Array): Uint8Array => {
     const sealed = rsaEncrypt(to.spki, plain, (length) => runtime.random(length));
     if (!nobody) return sealed;
@@ -109,12 +121,16 @@ export function seal(
     noise[0] &= 0x7f;
     return noise;
   };
-  return convert(host, suite, cookie, payloads, 'encrypt', (payload) => toPublic(encodeV1Body(payload)));
+  const first = role === 'initiator';
+  const payloads = [...arrange(suite, half), ...more];
+  const byKey = (payload: V1Payload): Uint8Array => toPublic(encodeV1Body(payload));
+  const sealed = convert(host, suite, first ? spiI : spiR, payloads, 'encrypt', byKey);
+  return sealed.ok && first ? ok([...certificateHash(host, suite, to), ...sealed.value]) : sealed;
 }
 
 /**
  * Decrypts the payloads of the peer's half. `cookie` is the peer's. What was encrypted with another key comes out as chance has it, and is found
- * out by the hash at the end; fails where what came out are no payloads.
+ * out by the hash at the end; fails where what came out are no payloads, or no half of a key exchange.
  */
 export function open(
   host: Host,
@@ -130,14 +146,15 @@ export function open(
   const sealed = types.map(
     (type): Sealed => ({
       data: findV1(payloads, type)?.body ?? new Uint8Array(0),
-      leastBytes: LEAST_BYTES[type],
+      ...LENGTHS[type],
     }),
   );
   runtime.decrypt({ key, sealed }, (plain) => {
     const bodies = new Map<string, Uint8Array>(types.map((type, at) => [type, plain[at]]));
-    done(
-      convert(host, suite, cookie, payloads, 'decrypt', ({ type }) => bodies.get(type) ?? new Uint8Array(0)),
-    );
+    const byKey = ({ type }: V1Payload): Uint8Array => bodies.get(type) ?? new Uint8Array(0);
+    const all = convert(host, suite, cookie, payloads, 'decrypt', byKey);
+    const half = all.ok && findV1(all.value, 'KE')?.data.length === suite.ke.initiatorPublicBytes;
+    done(half || !all.ok ? all : fail('not-decrypted', 'there is no public value of the group in it'));
   });
 }
 
