@@ -202,6 +202,8 @@ function checkChild(path: string, child: ChildConfig): void {
   const counts = child.proposals.map((own) => phase2Combinations(own).length);
   if (counts.every((count) => count === 0))
     refuse(`${path}.${row}`, 'none of them can be said in IKEv1; expected one such as aes256-sha256');
+  if (child.around.length > 0 && child.around.every((own) => phase2Combinations(own).length === 0))
+    refuse(`${path}.ahProposals`, 'none of them can be said in IKEv1; expected one such as sha256');
   const most = Math.max(...counts);
   if (most > MOST_TRANSFORMS)
     refuse(`${path}.${row}`, `${most} transforms in one proposal; IKEv1 has at most ${MOST_TRANSFORMS}`);

@@ -86,7 +86,12 @@ function toConnection(name: string, rows: ConnectionRows, pools: readonly string
   const nobody = all.length > 0 && negotiated.length === 0;
   const rekeyJitterMs = rows.rekeyJitter ?? Math.round(rows.rekeyTime / 10);
   checkJitter(path, rows.rekeyTime, rekeyJitterMs);
-  const around = { localAddress: local.address, remoteAddress: remote.address, encap: rows.encap === true };
+  const around = {
+    localAddress: local.address,
+    remoteAddress: remote.address,
+    encap: rows.encap === true,
+    version: rows.version,
+  };
   const connection: Connection = {
     name,
     version: rows.version,

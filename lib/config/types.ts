@@ -194,6 +194,8 @@ export interface ChildConfig {
   readonly remoteTs: readonly TrafficSelector[];
   readonly protocol: 'esp' | 'ah';
   readonly proposals: readonly ProposalConfig[];
+  /** AH that goes around ESP (IKEv1); empty: none does. */
+  readonly around: readonly ProposalConfig[];
   /** What is asked for; a peer may answer `transport` with tunnel mode (RFC 7296 §1.3.1). */
   readonly mode: 'tunnel' | 'transport';
   /** `start`: up as long as the gateway runs. `trap`: up when a packet asks. */

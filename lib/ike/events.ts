@@ -83,6 +83,11 @@ export interface ChildSaInfo {
   readonly state: 'installing' | 'established' | 'rekeying' | 'rekeyed' | 'deleting';
   /** 8 hexadecimal digits each; `in` is ours, `out` the peer's. */
   readonly spis: { readonly in: string; readonly out: string };
+  /** AH around it, where IKEv1 has agreed on both. */
+  readonly around?: {
+    readonly spis: { readonly in: string; readonly out: string };
+    readonly proposal: string;
+  };
   /** Ids of the two SAs in the data plane, and of their policy. */
   readonly saIds: { readonly in: number; readonly out: number };
   readonly policyId: number;

@@ -204,13 +204,12 @@ export class IkeEndpoint implements Host {
   }
 
   childUp(child: ChildSa, replaces?: ChildSa): void {
-    this.#children.set(child.inId, child).set(child.outId, child);
+    for (const id of child.saIds) this.#children.set(id, child);
     this.#keeperOf(child.ike.connection)?.childUp(child, replaces);
   }
 
   childDown(child: ChildSa, reason: DownReason | undefined): void {
-    this.#children.delete(child.inId);
-    this.#children.delete(child.outId);
+    for (const id of child.saIds) this.#children.delete(id);
     this.#keeperOf(child.ike.connection)?.childDown(child, reason);
   }
 
