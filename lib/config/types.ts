@@ -4,7 +4,7 @@
 import type { Certificate } from '../auth/certificate.ts';
 import type { SigningKey } from '../auth/keys.ts';
 import type { TrustPolicy } from '../auth/peer.ts';
-import type { Algorithm } from '../crypto/algorithms.ts';
+import type { Algorithm, KeyExchangeAlgorithm } from '../crypto/algorithms.ts';
 import type { OuterHeader } from '../ipsec/data-plane.ts';
 import type { TrafficSelector } from '../ipsec/selector.ts';
 
@@ -88,6 +88,8 @@ export interface Connection {
   readonly local: LocalPeer;
   readonly remote: RemotePeer;
   readonly proposals: readonly ProposalConfig[];
+  /** MODP groups of both ends' own, for New Group Mode. */
+  readonly newGroups: readonly KeyExchangeAlgorithm[];
   readonly children: Readonly<Record<string, ChildConfig>>;
   /** Names of the pools that the peer gets its address from; empty: it gets none. */
   readonly pools: readonly string[];

@@ -134,7 +134,12 @@ export class QuickInitiator implements QuickMode {
       const group = phase2Group(this.#config);
       this.#terms = { config: this.#config, carried: carriedOf(ike), group };
       if (group === undefined) return this.#ask([]);
-      this.#exchange(group);
+      ike.newGroups.agree(group, (refusal) => {
+        if (this.#isOver()) return;
+        if (refusal === undefined) return this.#exchange(group);
+        const advice = `give the peer the same newGroups as ours, with ${group.name}`;
+        this.#failed('new-group', refusal, { advice });
+      });
     });
   }
 

@@ -140,6 +140,7 @@ class QuickResponder implements QuickMode {
     for (const fit of fits) {
       if (v1Obstacle(ike, fit.config) !== undefined) continue;
       for (const group of groupsOf(fit.config)) {
+        if (!ike.newGroups.allows(group)) continue;
         if (!groups.has(group && groupId(group)) || group?.initiatorPublicBytes !== peerPublic?.length)
           continue;
         const choice = choosePhase2(sa, { config: fit.config, carried: carriedOf(ike), group });
