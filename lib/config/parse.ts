@@ -23,6 +23,8 @@ const MAX_CONNECTIONS = 10_000;
 const MAX_CHILDREN = 1000;
 const MAX_POOLS = 1000;
 const MAX_GROUPS = 16;
+/** What every link of IPv6 carries, and nearly every one of IPv4. */
+const FRAGMENT_SIZE = 1280;
 
 /** swanctl's words for what stands elsewhere or is named otherwise here. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
@@ -94,6 +96,9 @@ function toConnection(name: string, rows: ConnectionRows, pools: readonly string
     encap: rows.encap === true,
     version: rows.version,
   };
+  for (const option of ['fragmentation', 'fragmentSize'] as const)
+    if (rows.version === 2 && rows[option] !== undefined)
+      refuse(`${path}.${option}`, 'is not accepted with version 2, which has no fragments here yet');
   const groups = readNewGroups(path, rows);
   const connection: Connection = {
     name,
@@ -122,6 +127,8 @@ function toConnection(name: string, rows: ConnectionRows, pools: readonly string
     pools: rows.pools,
     vips: rows.vips,
     modeConfig: rows.modeConfig,
+    fragmentation: rows.fragmentation ?? 'yes',
+    fragmentSize: rows.fragmentSize ?? FRAGMENT_SIZE,
     encap: rows.encap,
     rekeyTimeMs: rows.rekeyTime,
     rekeyJitterMs,

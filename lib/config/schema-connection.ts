@@ -84,6 +84,16 @@ export const connection = z.strictObject({
     },
   ),
   proposals: option(list(proposal('ike'), 16), [...DEFAULT_IKE_PROPOSALS], 'IKE proposals, best first.'),
+  fragmentation: derived(
+    oneOf('yes', 'accept', 'force', 'no'),
+    '`yes` with IKEv1',
+    'Whether long messages of IKEv1 go in fragments: to peers that say they take them, to nobody though theirs are taken (`accept`), to everybody, or not at all. Certificate chains that routers lose as fragments of IP pass so. IKEv2 has no fragments here yet.',
+  ),
+  fragmentSize: derived(
+    integer(512, 65535),
+    '1280',
+    'The longest IP packet that a message of IKEv1 goes in as one.',
+  ),
   encap: derived(flag, '`true` for ESP tunnels of the engine', 'Use UDP without NAT, too.'),
   rekeyTime: option(duration(0, 30 * day), '4h', 'The IKE SA is rekeyed after this time; 0 never.'),
   rekeyJitter: derived(

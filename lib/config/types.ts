@@ -99,6 +99,9 @@ export interface Connection {
   readonly modeConfig: 'pull' | 'push';
   /** Children that let traffic pass or drop it and are never negotiated. */
   readonly shunts: Readonly<Record<string, ShuntConfig>>;
+  /** Messages of IKEv1 in fragments; `fragmentSize`: the longest IP packet without. */
+  readonly fragmentation: 'yes' | 'accept' | 'force' | 'no';
+  readonly fragmentSize: number;
   /** Ask for UDP encapsulation even without a NAT; undefined: where the data plane is faster with it. */
   readonly encap: boolean | undefined;
   /** 0 turns the timer off. Rekeying starts at `rekeyTimeMs` less a random part of `rekeyJitterMs`; `overTimeMs` later the SA ends. */

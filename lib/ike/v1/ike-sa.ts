@@ -16,6 +16,7 @@ import { decodeV1Message } from '../wire/v1/codec.ts';
 import { Exchange } from '../wire/v1/message.ts';
 import { beginAnotherPhase1 } from './begin.ts';
 import { Configuration } from './configuration.ts';
+import { Fragments } from './fragments.ts';
 import { describeV1IkeSa } from './info.ts';
 import { Dpd, receiveInformational, sayDeleted, sendDelete } from './informational.ts';
 import { exchangeIv } from './keys.ts';
@@ -45,6 +46,8 @@ export class V1IkeSa extends AnyIkeSa {
   /** The NAT traversal that both know. */
   natWay: 'rfc' | 'draft' | undefined;
   peerDpd = false;
+  /** The peer puts fragments together. */
+  peerFragments = false;
   /** The IKE SA that this one is made to take the place of. */
   renews: V1IkeSa | undefined;
   /** The user that XAuth has found, or that we are. */
@@ -55,6 +58,7 @@ export class V1IkeSa extends AnyIkeSa {
   /** What comes between phase 1 and all else. */
   readonly configuration = new Configuration(this);
   readonly newGroups = new NewGroups(this);
+  readonly fragments = new Fragments(this);
   declare successor: V1IkeSa | undefined;
   /** Under way, or over and kept to answer what is repeated; by message id. */
   readonly #quick = new Map<number, QuickMode>();
@@ -268,6 +272,7 @@ export class V1IkeSa extends AnyIkeSa {
     this.phase1?.end();
     this.configuration.end();
     this.newGroups.end();
+    this.fragments.end();
     this.dpd.stop();
     for (const timer of this.timers) timer.cancel();
     this.timers = [];
@@ -313,7 +318,8 @@ export class V1IkeSa extends AnyIkeSa {
       response,
       retransmission: again,
     });
-    this.host.runtime.send(datagram);
+    for (const data of this.fragments.cut(sent.message, sent.header))
+      this.host.runtime.send({ ...datagram, data });
   }
 }
 

@@ -113,6 +113,12 @@ class QuickResponder implements QuickMode {
         'malformed',
         'the peer asks for nothing that can be read',
       );
+    if (allV1(payloads, 'SA').length > 1)
+      return this.#refuse(
+        V1Notify.NO_PROPOSAL_CHOSEN,
+        'several-sas',
+        'the peer asks for several SAs in one Quick Mode, and gets one in each',
+      );
     this.#ni = Uint8Array.from(nonce.data);
     this.#identities = allV1(payloads, 'ID');
     const pair = offeredSelectors(this.#ike, payloads);
