@@ -16,6 +16,7 @@ const PEERS = [
   'libstrongswan-standard-plugins',
   'openiked',
   'openssl',
+  'ike-scan',
   'tshark',
   'tcpdump',
   'iperf3',

@@ -7,6 +7,7 @@ import { parseAddress } from '../net/address.ts';
 import { checkJitter, isShunt, toChild, toShunt } from './child.ts';
 import { readAuth } from './credentials.ts';
 import { checkIkev1 } from './ikev1.ts';
+import { readNewGroups, withNewGroup } from './new-group.ts';
 import { NAME, showKind } from './notation.ts';
 import { checkPools, toPool } from './pool.ts';
 import { configError, refuse } from './refuse.ts';
@@ -21,6 +22,9 @@ type ConnectionRows = ConfigRows['connections'][string];
 const MAX_CONNECTIONS = 10_000;
 const MAX_CHILDREN = 1000;
 const MAX_POOLS = 1000;
+const MAX_GROUPS = 16;
+/** What every link of IPv6 carries, and nearly every one of IPv4. */
+const FRAGMENT_SIZE = 1280;
 
 /** swanctl's words for what stands elsewhere or is named otherwise here. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
@@ -93,8 +97,13 @@ function toConnection(name: string, rows: ConnectionRows, pools: readonly string
     encap: rows.encap === true,
     version: rows.version,
   };
+  for (const option of ['fragmentation', 'fragmentSize'] as const)
+    if (rows.version === 2 && rows[option] !== undefined)
+      refuse(`${path}.${option}`, 'is not accepted with version 2, which has no fragments here yet');
+  const groups = readNewGroups(path, rows);
   const connection: Connection = {
     name,
+    newGroups: [...groups.values()],
     version: rows.version,
     aggressive: rows.aggressive,
     publicKeyEncryption: rows.publicKeyEncryption,
@@ -105,7 +114,12 @@ function toConnection(name: string, rows: ConnectionRows, pools: readonly string
     ...readAuth(path, local, remote, nobody),
     proposals: rows.proposals,
     children: mapValues(Object.fromEntries(negotiated), (child, childRows) =>
-      toChild(`${path}.children.${child}`, child, childRows, around),
+      withNewGroup(
+        `${path}.children.${child}`,
+        toChild(`${path}.children.${child}`, child, childRows, around),
+        childRows.newGroup,
+        groups,
+      ),
     ),
     shunts: mapValues(
       Object.fromEntries(all.filter(([, childRows]) => isShunt(childRows))),
@@ -114,6 +128,8 @@ function toConnection(name: string, rows: ConnectionRows, pools: readonly string
     pools: rows.pools,
     vips: rows.vips,
     modeConfig: rows.modeConfig,
+    fragmentation: rows.fragmentation ?? 'yes',
+    fragmentSize: rows.fragmentSize ?? FRAGMENT_SIZE,
     encap: rows.encap,
     rekeyTimeMs: rows.rekeyTime,
     rekeyJitterMs,
@@ -133,7 +149,11 @@ function checkNames(input: unknown): void {
   checkEntries('connections', connections, MAX_CONNECTIONS);
   checkEntries('pools', property(input, 'pools'), MAX_POOLS);
   for (const [name, connection] of entries(connections))
-    checkEntries(`connections.${name}.children`, property(connection, 'children'), MAX_CHILDREN);
+    for (const [what, most] of [
+      ['children', MAX_CHILDREN],
+      ['newGroups', MAX_GROUPS],
+    ] as const)
+      checkEntries(`connections.${name}.${what}`, property(connection, what), most);
 }
 
 function checkEntries(path: string, value: unknown, most: number): void {

@@ -1,7 +1,17 @@
 // The rows of a child.
 
 import { z } from 'zod';
-import { duration, flag, integer, list, oneOf, proposal, selector, size } from './notation.ts';
+import {
+  duration,
+  flag,
+  name as groupName,
+  integer,
+  list,
+  oneOf,
+  proposal,
+  selector,
+  size,
+} from './notation.ts';
 import { derived, option } from './option.ts';
 import { DEFAULT_ESP_PROPOSALS } from './proposal.ts';
 import { kernelRows } from './schema-kernel.ts';
@@ -32,6 +42,11 @@ export const child = z.strictObject({
     list(proposal('ah'), 16),
     'none',
     'AH proposals, best first, in place of `espProposals`: packets are authenticated and not encrypted. With IKEv1 both may stand together, and AH goes around ESP. Not through a NAT.',
+  ),
+  newGroup: derived(
+    groupName,
+    'the groups of the proposals',
+    'The private group of `newGroups` that this child has its forward secrecy in (IKEv1).',
   ),
   start: derived(
     oneOf('none', 'start', 'trap'),

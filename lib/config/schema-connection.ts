@@ -1,6 +1,7 @@
 // The rows of a connection.
 
 import { z } from 'zod';
+import { PRIVATE_GROUP_IDS, prime } from './new-group.ts';
 import {
   address,
   duration,
@@ -13,7 +14,7 @@ import {
   name as poolName,
   proposal,
 } from './notation.ts';
-import { derived, option, row, section } from './option.ts';
+import { derived, option, row, section, validator } from './option.ts';
 import { DEFAULT_IKE_PROPOSALS } from './proposal.ts';
 import { localAuth, remoteAuth } from './schema-auth.ts';
 import { child } from './schema-child.ts';
@@ -64,7 +65,35 @@ export const connection = z.strictObject({
     'signatures',
     "IKEv1's authentication by RSA encryption in place of signatures: who can read what was encrypted with his public key is who he is. Both sides have an RSA key, and each knows the other's beforehand (`remote.auth.certificate` or `publicKey`).",
   ),
+  newGroups: row(
+    z
+      .record(
+        z.string(),
+        z.strictObject({
+          id: row(validator(integer(PRIVATE_GROUP_IDS.least, PRIVATE_GROUP_IDS.most)), {
+            doc: 'Its number, the same at both ends.',
+            expected: integer(PRIVATE_GROUP_IDS.least, PRIVATE_GROUP_IDS.most).expected,
+          }),
+          prime: row(validator(prime), { doc: 'The prime.', expected: prime.expected }),
+          generator: option(integer(2, 65535), 2, 'The generator.'),
+        }),
+      )
+      .prefault({}),
+    {
+      doc: 'MODP groups of our own, by name, which both ends know and New Group Mode agrees on (IKEv1). Children name them in `newGroup`.',
+    },
+  ),
   proposals: option(list(proposal('ike'), 16), [...DEFAULT_IKE_PROPOSALS], 'IKE proposals, best first.'),
+  fragmentation: derived(
+    oneOf('yes', 'accept', 'force', 'no'),
+    '`yes` with IKEv1',
+    'Whether long messages of IKEv1 go in fragments: to peers that say they take them, to nobody though theirs are taken (`accept`), to everybody, or not at all. Certificate chains that routers lose as fragments of IP pass so. IKEv2 has no fragments here yet.',
+  ),
+  fragmentSize: derived(
+    integer(512, 65535),
+    '1280',
+    'The longest IP packet that a message of IKEv1 goes in as one.',
+  ),
   encap: derived(flag, '`true` for ESP tunnels of the engine', 'Use UDP without NAT, too.'),
   rekeyTime: option(duration(0, 30 * day), '4h', 'The IKE SA is rekeyed after this time; 0 never.'),
   rekeyJitter: derived(

@@ -4,7 +4,7 @@
 import type { Certificate } from '../auth/certificate.ts';
 import type { SigningKey } from '../auth/keys.ts';
 import type { TrustPolicy } from '../auth/peer.ts';
-import type { Algorithm } from '../crypto/algorithms.ts';
+import type { Algorithm, KeyExchangeAlgorithm } from '../crypto/algorithms.ts';
 import type { OuterHeader } from '../ipsec/data-plane.ts';
 import type { KernelOptions } from '../ipsec/kernel/kernel-api.ts';
 import type { TrafficSelector } from '../ipsec/selector.ts';
@@ -99,6 +99,8 @@ export interface Connection {
   readonly local: LocalPeer;
   readonly remote: RemotePeer;
   readonly proposals: readonly ProposalConfig[];
+  /** MODP groups of both ends' own, for New Group Mode. */
+  readonly newGroups: readonly KeyExchangeAlgorithm[];
   readonly children: Readonly<Record<string, ChildConfig>>;
   /** Names of the pools that the peer gets its address from; empty: it gets none. */
   readonly pools: readonly string[];
@@ -108,6 +110,9 @@ export interface Connection {
   readonly modeConfig: 'pull' | 'push';
   /** Children that let traffic pass or drop it and are never negotiated. */
   readonly shunts: Readonly<Record<string, ShuntConfig>>;
+  /** Messages of IKEv1 in fragments; `fragmentSize`: the longest IP packet without. */
+  readonly fragmentation: 'yes' | 'accept' | 'force' | 'no';
+  readonly fragmentSize: number;
   /** Ask for UDP encapsulation even without a NAT; undefined: where the data plane is faster with it. */
   readonly encap: boolean | undefined;
   /** 0 turns the timer off. Rekeying starts at `rekeyTimeMs` less a random part of `rekeyJitterMs`; `overTimeMs` later the SA ends. */

@@ -81,6 +81,14 @@ export interface KeyExchangeAlgorithm {
   readonly seedBytes: number;
   /** One side's work takes less time than handing it to another thread costs: it is done in place. */
   readonly quick: boolean;
+  /** Of a MODP group that is in no registry (private-group.ts). */
+  readonly group?: PrivateGroup;
+}
+
+/** The prime is unsigned and big-endian. */
+export interface PrivateGroup {
+  readonly prime: Uint8Array;
+  readonly generator: number;
 }
 
 /** Sequence numbers (transform type 5): 0 is 32-bit, 1 is extended (64-bit). */

@@ -73,7 +73,7 @@ export function hashOf(
 
 /** Group description attribute of both phases. */
 export function groupId(row: KeyExchangeAlgorithm): number | undefined {
-  return row.id <= LAST_GROUP ? row.id : undefined;
+  return row.group !== undefined || row.id <= LAST_GROUP ? row.id : undefined;
 }
 
 /** ESP transform identifier. */

@@ -6,6 +6,7 @@ import type { KeyExchangeAlgorithm } from './algorithms.ts';
 import { DIFFIE_HELLMAN } from './diffie-hellman.ts';
 import { KEM } from './kem.ts';
 import { MODP } from './modp.ts';
+import { privateGroupMethod } from './private-group.ts';
 import type { KeyExchangeJob, KeyExchangeOutcome } from './provider.ts';
 import type { ModuleName } from './wasm.ts';
 
@@ -76,7 +77,8 @@ export function checkJob(job: KeyExchangeJob): void {
     throw new RangeError(`${what} of ${method.name}: ${method.seedBytes} bytes, not ${bytes.length}`);
 }
 
-function methodOf({ name }: KeyExchangeAlgorithm): KeyExchangeMethod {
+function methodOf({ name, group }: KeyExchangeAlgorithm): KeyExchangeMethod {
+  if (group !== undefined) return privateGroupMethod(group);
   const found = METHODS[name];
   if (found === undefined) throw new RangeError(`no key exchange method ${name}`);
   return found;

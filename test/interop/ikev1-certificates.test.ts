@@ -16,6 +16,8 @@ interface Signed {
   readonly key: TestKey;
   readonly ike?: string;
   readonly aggressive?: boolean;
+  /** Packets of at most so many bytes, from both sides. */
+  readonly fragmentSize?: number;
   /** In place of the CA that issued theirs. */
   readonly trusted?: string;
 }
@@ -54,6 +56,28 @@ for (const settings of CASES)
 for (const aggressive of [false, true])
   for (const side of SIDES)
     scenario(
+      `fragments: ${side} initiate ${aggressive ? 'Aggressive' : 'Main'} Mode with certificates in packets of 576 bytes`,
+      { needs: NEEDS },
+      async (lab) => {
+        const capture = await lab.capture(lab.left);
+        const pair = await signed(lab, { key: 'rsa3072', aggressive, fragmentSize: 576 });
+        await bringUp(pair, side);
+        await agree(pair);
+        await passes(lab);
+        const frames = await capture.stop();
+        const ike = frames.filter(({ destinationPort }) => [500, 4500].includes(destinationPort));
+        const lengths = ike.map(({ payload }) => payload.length + 28);
+        // Aggressive Mode says in its first message that it takes them, which is long for itself.
+        const long = lengths.filter((length) => length > 576).length;
+        assert.ok(long <= (aggressive ? 1 : 0), lengths.join(' '));
+        assert.match(pair.charon.log, /splitting IKE message/);
+        assert.match(pair.charon.log, /reassembled fragmented IKE message/);
+      },
+    );
+
+for (const aggressive of [false, true])
+  for (const side of SIDES)
+    scenario(
       `RFC 2409 §5.1: ${side} initiate ${aggressive ? 'Aggressive' : 'Main'} Mode, and their certificate is of a CA that we do not trust`,
       { needs: NEEDS },
       async (lab) => {
@@ -72,7 +96,10 @@ for (const aggressive of [false, true])
 let pki: { readonly pki: Pki; readonly root: Issued } | undefined;
 
 /** Both ends with certificates. */
-async function signed(lab: Lab, { key, ike = IKE, aggressive = false, trusted }: Signed): Promise<Pair> {
+async function signed(
+  lab: Lab,
+  { key, ike = IKE, aggressive = false, trusted, fragmentSize }: Signed,
+): Promise<Pair> {
   if (pki === undefined) {
     const made = new Pki();
     pki = { pki: made, root: made.ca('/C=CH/O=Lab/CN=Root') };
@@ -87,7 +114,7 @@ async function signed(lab: Lab, { key, ike = IKE, aggressive = false, trusted }:
     });
   const [own, theirOwn] = [issue('left'), issue('right')];
   const base = theirs(lab.right, lab.left, {
-    connection: { version: 1, proposals: ike, aggressive },
+    connection: { version: 1, proposals: ike, aggressive, fragmentation: fragmentSize !== undefined },
     child: { esp_proposals: ESP },
   });
   const site = (base['connections'] as Section)['site'] as Section;
@@ -104,7 +131,7 @@ async function signed(lab: Lab, { key, ike = IKE, aggressive = false, trusted }:
   const charon = await lab.charon(
     lab.right,
     conf,
-    { delete_rekeyed: true },
+    { delete_rekeyed: true, fragment_size: fragmentSize },
     {
       'x509/own.pem': theirOwn.certificate,
       'private/own.pem': theirOwn.key,
@@ -113,7 +140,7 @@ async function signed(lab: Lab, { key, ike = IKE, aggressive = false, trusted }:
   );
   const config = ours(lab.left, lab.right, {
     top: { limits: { halfOpenTimeout: '3s' } },
-    connection: { version: 1, proposals: [ike], aggressive },
+    connection: { version: 1, proposals: [ike], aggressive, ...(fragmentSize && { fragmentSize }) },
     child: { espProposals: [ESP] },
   });
   const gateway = await lab.gateway(lab.left, {

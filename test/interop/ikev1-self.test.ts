@@ -2,6 +2,7 @@
 // Packets are the kernel's, and what is on the wire is looked at from outside.
 
 import assert from 'node:assert/strict';
+import { createDiffieHellmanGroup } from 'node:crypto';
 import { type Frame, PING_PATTERN } from './lab/capture.ts';
 import type { GatewayProcess } from './lab/gateway-process.ts';
 import { type Lab, scenario } from './lab/lab.ts';
@@ -66,6 +67,27 @@ scenario(
       await there.settled();
       await ping(left, right);
     }
+  },
+);
+
+scenario(
+  'RFC 2409 §5.6: a private group is agreed on, and its Quick Modes make a tunnel that carries packets',
+  { needs: ['engine'] },
+  async (lab) => {
+    const prime = createDiffieHellmanGroup('modp15').getPrime('hex');
+    const both = await up(lab, lab.left, lab.right, {
+      connection: { ...V1.connection, newGroups: { ours: { id: 33_000, prime } } },
+      child: { espProposals: ['aes128-sha256'], newGroup: 'ours' },
+    });
+    await passes(lab);
+    for (const side of [both.left, both.right]) {
+      await side.rekey('site', 'net');
+      await both.left.settled();
+      await both.right.settled();
+      await passes(lab);
+    }
+    const [child] = (await both.right.settled()).children;
+    assert.match(child.proposal, /ours/);
   },
 );
 

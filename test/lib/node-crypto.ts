@@ -14,7 +14,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { concat, fromHex, toHex } from '../../lib/bytes.ts';
-import type { KeyExchangeAlgorithm } from '../../lib/crypto/algorithms.ts';
+import type { KeyExchangeAlgorithm, PrivateGroup } from '../../lib/crypto/algorithms.ts';
 import type { Crypto, KeyExchangeJob, KeyExchangeOutcome } from '../../lib/crypto/provider.ts';
 import { fail, ok } from '../../lib/errors.ts';
 import { nodeDecrypt, nodeEncrypt, nodeOpen, nodePrf, nodeSeal } from './node-ciphers.ts';
@@ -113,8 +113,29 @@ function keyPair(method: KeyExchangeAlgorithm, seed: Uint8Array): KeyPair {
     case 'curve25519':
       return x25519Pair(method, seed);
     default:
+      if (method.group !== undefined) return privatePair(method.group, seed);
       throw new RangeError(`no key exchange ${method.name} in node:crypto`);
   }
+}
+
+/** By the textbook, so that two of a kind do not agree on the same mistake. */
+function privatePair({ prime, generator }: PrivateGroup, seed: Uint8Array): KeyPair {
+  const [p, x] = [toNumber(prime), toNumber(seed)];
+  const raise = (base: bigint): Uint8Array => {
+    let [power, square, left] = [1n, base % p, x];
+    for (; left > 0n; left >>= 1n) {
+      if ((left & 1n) === 1n) power = (power * square) % p;
+      square = (square * square) % p;
+    }
+    return fromHex(power.toString(16).padStart(prime.length * 2, '0'));
+  };
+  return {
+    publicValue: () => raise(BigInt(generator)),
+    agree(peerPublic) {
+      const y = toNumber(peerPublic);
+      return peerPublic.length === prime.length && y > 1n && y < p - 1n ? raise(y) : undefined;
+    },
+  };
 }
 
 const MODP_PRIME = new Uint8Array(createDiffieHellmanGroup('modp14').getPrime());

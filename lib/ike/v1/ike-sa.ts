@@ -16,9 +16,11 @@ import { decodeV1Message } from '../wire/v1/codec.ts';
 import { Exchange } from '../wire/v1/message.ts';
 import { beginAnotherPhase1 } from './begin.ts';
 import { Configuration } from './configuration.ts';
+import { Fragments } from './fragments.ts';
 import { describeV1IkeSa } from './info.ts';
 import { Dpd, receiveInformational, sayDeleted, sendDelete } from './informational.ts';
 import { exchangeIv } from './keys.ts';
+import { NewGroups } from './new-group.ts';
 import { type Phase1, wipeV1Keys } from './phase1.ts';
 import { IvChain, type V1Keys, type V1Suite } from './protect.ts';
 import type { QuickMode } from './quick.ts';
@@ -44,6 +46,8 @@ export class V1IkeSa extends AnyIkeSa {
   /** The NAT traversal that both know. */
   natWay: 'rfc' | 'draft' | undefined;
   peerDpd = false;
+  /** The peer puts fragments together. */
+  peerFragments = false;
   /** The IKE SA that this one is made to take the place of. */
   renews: V1IkeSa | undefined;
   /** The user that XAuth has found, or that we are. */
@@ -53,6 +57,8 @@ export class V1IkeSa extends AnyIkeSa {
   readonly dpd = new Dpd(this);
   /** What comes between phase 1 and all else. */
   readonly configuration = new Configuration(this);
+  readonly newGroups = new NewGroups(this);
+  readonly fragments = new Fragments(this);
   declare successor: V1IkeSa | undefined;
   /** Under way, or over and kept to answer what is repeated; by message id. */
   readonly #quick = new Map<number, QuickMode>();
@@ -81,6 +87,7 @@ export class V1IkeSa extends AnyIkeSa {
     if (messageId === 0) return host.count('malformed');
     if (exchange === Exchange.INFORMATIONAL) return receiveInformational(this, datagram, frame);
     if (exchange === Exchange.TRANSACTION) return this.configuration.receive(datagram, frame);
+    if (exchange === Exchange.NEW_GROUP) return this.newGroups.receive(datagram, frame);
     if (exchange !== Exchange.QUICK_MODE) return host.count('unexpected-exchange');
     const quick = this.#quick.get(messageId);
     if (quick !== undefined) return quick.receive(datagram, frame);
@@ -264,6 +271,8 @@ export class V1IkeSa extends AnyIkeSa {
     this.state = 'dead';
     this.phase1?.end();
     this.configuration.end();
+    this.newGroups.end();
+    this.fragments.end();
     this.dpd.stop();
     for (const timer of this.timers) timer.cancel();
     this.timers = [];
@@ -309,7 +318,8 @@ export class V1IkeSa extends AnyIkeSa {
       response,
       retransmission: again,
     });
-    this.host.runtime.send(datagram);
+    for (const data of this.fragments.cut(sent.message, sent.header))
+      this.host.runtime.send({ ...datagram, data });
   }
 }
 

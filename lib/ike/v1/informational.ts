@@ -129,6 +129,7 @@ function notified(ike: V1IkeSa, { notify, data, spi }: Received<V1NotifyPayload>
     default:
   }
   if (notify >= FIRST_STATUS) return;
+  if (notify === V1Notify.ATTRIBUTES_NOT_SUPPORTED && ike.newGroups.refused(notify)) return;
   // Peers name the SPI that was offered; who names none means the only one there is.
   const modes = ike.quickModes.filter((quick) => quick.isAsking);
   const named = modes.filter((quick) => equalBytes(quick.spi, spi));

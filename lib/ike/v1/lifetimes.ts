@@ -2,8 +2,9 @@
 // the sooner end gets it.
 
 import { uint32 } from '../../bytes.ts';
-import { type Attribute, attributeNumber } from '../wire/v1/message.ts';
-import { LifeType } from '../wire/v1/numbers.ts';
+import { decodeAttributes } from '../wire/v1/attributes.ts';
+import { type Attribute, allV1, attributeNumber, type Received } from '../wire/v1/message.ts';
+import { LifeType, V1Notify } from '../wire/v1/numbers.ts';
 
 /** An end by time and one by volume; undefined where none was named. Kilobytes are 1,024 bytes. */
 export interface Lifetime {
@@ -55,4 +56,11 @@ export function sooner(a: Lifetime, b: Lifetime): Lifetime {
   const seconds = least(a.seconds, b.seconds);
   const kilobytes = least(a.kilobytes, b.kilobytes);
   return { ...(seconds === undefined ? {} : { seconds }), ...(kilobytes === undefined ? {} : { kilobytes }) };
+}
+
+/** What RESPONDER-LIFETIME says among payloads (RFC 2407 §4.6.3.1): the responder's own end, where it is the sooner one. */
+export function responderLife(types: LifeAttributes, payloads: readonly Received[]): Lifetime {
+  const found = allV1(payloads, 'N').find(({ notify }) => notify === V1Notify.RESPONDER_LIFETIME);
+  const attributes = found && decodeAttributes(found.data, 'RESPONDER-LIFETIME');
+  return (attributes?.ok && readLifetime(types, attributes.value)) || {};
 }

@@ -7,13 +7,13 @@ import type { AnyIkeSa } from '../ike-sa.ts';
 import { endLater, startIkeTimers } from '../lifetimes.ts';
 import { reportFailure } from '../report.ts';
 import { areSimultaneous, loses } from '../v2/collision.ts';
-import { decodeAttributes, encodeAttributes } from '../wire/v1/attributes.ts';
+import { encodeAttributes } from '../wire/v1/attributes.ts';
 import { encodeV1Message } from '../wire/v1/codec.ts';
 import { allV1, Exchange, IPSEC_DOI, type Received, type V1Payload, V1Protocol } from '../wire/v1/message.ts';
 import { Phase1Attribute, V1Notify } from '../wire/v1/numbers.ts';
 import { V1IkeSa } from './ike-sa.ts';
 import { sayDeleted, sendInformational } from './informational.ts';
-import { type Lifetime, readLifetime, sooner, writeLifetime } from './lifetimes.ts';
+import { type Lifetime, responderLife, sooner, writeLifetime } from './lifetimes.ts';
 
 /** Waits of retransmission until a renewed phase 1 goes: by then the peer has the last message of the new one. */
 const END_AFTER_TIMEOUTS = 5;
@@ -47,7 +47,7 @@ function up(ike: V1IkeSa, life: Lifetime, payloads: readonly Received[], sayCont
     return ike.die('failed');
   }
   ike.established();
-  const { seconds } = sooner(life, responderLife(payloads));
+  const { seconds } = sooner(life, responderLife(Phase1Attribute, payloads));
   startIkeTimers(ike, seconds === undefined ? undefined : Math.max(1, seconds) * 1000);
   if (ike.role === 'responder') sayLifetime(ike, life);
   const others = rivals(ike);
@@ -186,11 +186,4 @@ function takeOver(old: V1IkeSa, fresh: V1IkeSa): void {
 
 function hasInitialContact(payloads: readonly Received[]): boolean {
   return allV1(payloads, 'N').some(({ notify }) => notify === V1Notify.INITIAL_CONTACT);
-}
-
-/** RFC 2407 §4.6.3.1: the responder's own lifetime, where it is the sooner one. */
-function responderLife(payloads: readonly Received[]): Lifetime {
-  const found = allV1(payloads, 'N').find(({ notify }) => notify === V1Notify.RESPONDER_LIFETIME);
-  const attributes = found && decodeAttributes(found.data, 'RESPONDER-LIFETIME');
-  return (attributes?.ok && readLifetime(Phase1Attribute, attributes.value)) || {};
 }

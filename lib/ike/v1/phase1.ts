@@ -267,10 +267,11 @@ export abstract class Phase1 {
 
   /** What the vendor ids of the peer's first message say. */
   protected learn(payloads: readonly V1Payload[]): void {
-    const { natt, dpd, names } = readVendorIds(payloads);
+    const { natt, dpd, fragmentation, names } = readVendorIds(payloads);
     const { ike } = this;
     ike.natWay = natt;
     ike.peerDpd = dpd;
+    ike.peerFragments = fragmentation;
     ike.host.runtime.log.debug('vendor-ids', {
       connection: ike.connection.name,
       remote: ike.remote.address,

@@ -19,14 +19,13 @@ import { patienceMs } from '../retransmit.ts';
 import type { Datagram, Timer } from '../runtime.ts';
 import { resumeAfterRekeying } from '../v2/child-rekey.ts';
 import type { Framed, IsakmpHeader } from '../wire/header.ts';
-import { decodeAttributes } from '../wire/v1/attributes.ts';
 import { encodeV1Body, encodeV1Payloads } from '../wire/v1/codec.ts';
 import { allV1, Exchange, findV1, type Received, type V1Payload } from '../wire/v1/message.ts';
-import { Phase2Attribute, V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
+import { Phase2Attribute, v1NotifyName } from '../wire/v1/numbers.ts';
 import type { V1IkeSa } from './ike-sa.ts';
 import { peerSpis, sendDelete } from './informational.ts';
 import { hash1, hash2, hash3 } from './keys.ts';
-import { type Lifetime, readLifetime, sooner } from './lifetimes.ts';
+import { type Lifetime, responderLife, sooner } from './lifetimes.ts';
 import { isNonce, NONCE_BYTES } from './phase1.ts';
 import {
   type OwnSpis,
@@ -134,7 +133,12 @@ export class QuickInitiator implements QuickMode {
       const group = phase2Group(this.#config);
       this.#terms = { config: this.#config, carried: carriedOf(ike), group };
       if (group === undefined) return this.#ask([]);
-      this.#exchange(group);
+      ike.newGroups.agree(group, (refusal) => {
+        if (this.#isOver()) return;
+        if (refusal === undefined) return this.#exchange(group);
+        const advice = `give the peer the same newGroups as ours, with ${group.name}`;
+        this.#failed('new-group', refusal, { advice });
+      });
     });
   }
 
@@ -214,7 +218,7 @@ export class QuickInitiator implements QuickMode {
       !this.#isOurPair(payloads)
     )
       return this.#undo('the peer answered with what was not offered');
-    const life = responderLife(payloads);
+    const life = responderLife(Phase2Attribute, payloads);
     const method = terms?.group;
     if (method === undefined || ke === undefined || this.#privateValue === undefined)
       return this.#install(choice, nonce.data, undefined, life, commit);
@@ -389,11 +393,4 @@ export class QuickInitiator implements QuickMode {
   #isOver(): boolean {
     return this.#state === 'over';
   }
-}
-
-/** RFC 2407 §4.6.3.1. */
-function responderLife(payloads: readonly Received[]): Lifetime {
-  const found = allV1(payloads, 'N').find(({ notify }) => notify === V1Notify.RESPONDER_LIFETIME);
-  const attributes = found && decodeAttributes(found.data, 'RESPONDER-LIFETIME');
-  return (attributes?.ok && readLifetime(Phase2Attribute, attributes.value)) || {};
 }

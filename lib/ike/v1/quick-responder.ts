@@ -113,6 +113,12 @@ class QuickResponder implements QuickMode {
         'malformed',
         'the peer asks for nothing that can be read',
       );
+    if (allV1(payloads, 'SA').length > 1)
+      return this.#refuse(
+        V1Notify.NO_PROPOSAL_CHOSEN,
+        'several-sas',
+        'the peer asks for several SAs in one Quick Mode, and gets one in each',
+      );
     this.#ni = Uint8Array.from(nonce.data);
     this.#identities = allV1(payloads, 'ID');
     const pair = offeredSelectors(this.#ike, payloads);
@@ -140,6 +146,7 @@ class QuickResponder implements QuickMode {
     for (const fit of fits) {
       if (v1Obstacle(ike, fit.config) !== undefined) continue;
       for (const group of groupsOf(fit.config)) {
+        if (!ike.newGroups.allows(group)) continue;
         if (!groups.has(group && groupId(group)) || group?.initiatorPublicBytes !== peerPublic?.length)
           continue;
         const choice = choosePhase2(sa, { config: fit.config, carried: carriedOf(ike), group });

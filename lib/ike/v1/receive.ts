@@ -14,6 +14,7 @@ import { Exchange, findV1, IPSEC_DOI, type V1Message, V1Protocol } from '../wire
 import { V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
 import { AggressiveResponder } from './aggressive-responder.ts';
 import { authMethodOf, isEncryption } from './auth-methods.ts';
+import { isFragment } from './fragments.ts';
 import { V1IkeSa } from './ike-sa.ts';
 import { MainModeResponder } from './main-mode-responder.ts';
 import { isNonce, peerIdentity } from './phase1.ts';
@@ -26,9 +27,22 @@ export function receiveV1(host: Host, datagram: Datagram, mayAnswer: () => boole
   if (!frame.ok) return host.count('malformed');
   const { header } = frame.value;
   const ike = find(host, header);
-  if (ike !== undefined) return ike.receive(datagram, frame.value);
+  if (ike !== undefined) {
+    if (!isFragment(frame.value)) return ike.receive(datagram, frame.value);
+    return receiveWhole(host, ike.fragments.take(datagram));
+  }
   if (header.responderCookie !== 0n) return host.count('unknown-ike-spi');
   begin(host, datagram, frame.value, mayAnswer);
+}
+
+/** A message that came in fragments, which is none itself. */
+function receiveWhole(host: Host, datagram: Datagram | undefined): void {
+  if (datagram === undefined) return;
+  const frame = decodeIsakmpHeader(datagram.data);
+  if (!frame.ok || isFragment(frame.value)) return host.count('malformed');
+  const ike = find(host, frame.value.header);
+  if (ike === undefined) return host.count('unknown-ike-spi');
+  ike.receive(datagram, frame.value);
 }
 
 /** Our own cookie is the one of our role; the peer's, once it is known, must be the SA's too. */

@@ -22,6 +22,9 @@ const DPD = vendor('RFC 3706 dead peer detection', 'afcad71368a1f1c96b8696fc7757
 
 const XAUTH = vendor('XAuth', '09002689dfd6b712');
 const UNITY = vendor('Cisco Unity', '12f5f28c457168a9702d9fe274cc', true);
+const FRAGMENTATION = vendor('fragmentation', '4048b7d56ebce88525e7de7f00d6c2d3', true);
+/** In the exchanges of phase 1, which are all that it has a word for. */
+const FRAGMENTATION_FLAGS = Uint8Array.of(0x80, 0, 0, 0);
 const UNITY_VERSION = Uint8Array.of(1, 0);
 
 const KNOWN: readonly Vendor[] = [
@@ -32,17 +35,24 @@ const KNOWN: readonly Vendor[] = [
   DPD,
   XAUTH,
   UNITY,
-  vendor('fragmentation', '4048b7d56ebce88525e7de7f00d6c2d3', true),
+  FRAGMENTATION,
   vendor('Windows', '1e2b516905991c7d7c96fcbfb587e461', true),
   vendor('strongSwan', '882fe56d6fd20dbc2251613b2ebe5beb'),
 ];
 
 /** What we say: both ways of NAT traversal that peers still speak, dead peer detection, and what a connection wants beyond that. */
-export function vendorIdsFor({ local, remote, pools, vips }: Connection): readonly V1Payload[] {
+export function vendorIdsFor({
+  local,
+  remote,
+  pools,
+  vips,
+  fragmentation,
+}: Connection): readonly V1Payload[] {
   const always = [NATT_RFC, NATT_DRAFT_03, NATT_DRAFT_02, NATT_DRAFT_02N, DPD];
   const xauth = local.xauth !== undefined || remote.xauth !== undefined ? [XAUTH] : [];
   const unity = pools.length > 0 || vips.length > 0 ? [concat(UNITY.id, UNITY_VERSION)] : [];
-  const ids = [...[...always, ...xauth].map(({ id }) => id), ...unity];
+  const fragments = fragmentation === 'no' ? [] : [concat(FRAGMENTATION.id, FRAGMENTATION_FLAGS)];
+  const ids = [...[...always, ...xauth].map(({ id }) => id), ...fragments, ...unity];
   return ids.map((data) => ({ type: 'VID', data }));
 }
 
@@ -51,6 +61,7 @@ export interface PeerAbilities {
   /** The newest way of NAT traversal that it knows. */
   readonly natt: 'rfc' | 'draft' | undefined;
   readonly dpd: boolean;
+  readonly fragmentation: boolean;
   /** For the log: names, and the octets of those without one. */
   readonly names: readonly string[];
 }
@@ -69,6 +80,7 @@ export function readVendorIds(payloads: readonly V1Payload[]): PeerAbilities {
   return {
     natt: has(NATT_RFC) ? 'rfc' : draft ? 'draft' : undefined,
     dpd: has(DPD),
+    fragmentation: has(FRAGMENTATION),
     names: ids.slice(0, MOST_NAMES).map(nameOf),
   };
 }

@@ -19,7 +19,7 @@ import { run } from './shell.ts';
 const LOG_TAIL_CHARACTERS = 20_000;
 
 /** What a scenario needs beside root, ip and tcpdump. */
-export type Need = 'engine' | 'charon' | 'iked' | 'nat' | 'iperf3' | 'openssl' | 'tshark';
+export type Need = 'engine' | 'charon' | 'iked' | 'nat' | 'iperf3' | 'openssl' | 'tshark' | 'ike-scan';
 
 /** What tells that a need is there, and what to install or do when it is not. */
 const NEEDS: Readonly<Record<Need, { here: () => boolean; install: string }>> = {
@@ -44,6 +44,7 @@ const NEEDS: Readonly<Record<Need, { here: () => boolean; install: string }>> = 
   nat: { here: () => works('nft', '--version'), install: 'apt-get install nftables' },
   iperf3: { here: () => works('iperf3', '--version'), install: 'apt-get install iperf3' },
   openssl: { here: () => works('openssl', 'version'), install: 'apt-get install openssl' },
+  'ike-scan': { here: () => works('ike-scan', '--version'), install: 'apt-get install ike-scan' },
   tshark: { here: () => works('tshark', '--version'), install: 'apt-get install tshark' },
 };
 

@@ -51,6 +51,10 @@ export const Phase1Attribute = {
   KEY_LENGTH: 14,
 } as const;
 
+/** Attributes of a group in New Group Mode, and the type that has a prime (RFC 2409 §5.6, Appendix A). */
+export const GroupAttribute = { GROUP: 4, TYPE: 5, PRIME: 6, GENERATOR: 7 } as const;
+export const GROUP_TYPE_MODP = 1;
+
 /** The only transform of phase 1: KEY_IKE (RFC 2407 §4.4.2). */
 export const KEY_IKE = 1;
 
