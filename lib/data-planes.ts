@@ -9,8 +9,12 @@ import type { Log } from './ike/runtime.ts';
 import type { CapturePlane } from './ipsec/capture.ts';
 import type { DataPlane } from './ipsec/data-plane.ts';
 import { openEngine } from './ipsec/engine/index.ts';
+import { loadAddon } from './ipsec/engine/native.ts';
+import { openKernelPlane } from './ipsec/kernel/index.ts';
+import { openXfrm } from './ipsec/kernel/xfrm.ts';
 import { MemoryDataPlane } from './ipsec/memory.ts';
 import { openPortable, type PortableDataPlane } from './ipsec/portable/index.ts';
+import { parseAddress } from './net/address.ts';
 import { openDgramTransport } from './net/dgram.ts';
 import type { Transport } from './net/transport.ts';
 
@@ -147,6 +151,8 @@ async function open(config: Config, parts: PlaneParts): Promise<OpenPlane> {
   switch (config.dataPlane) {
     case 'engine':
       return openEnginePlane(config, parts);
+    case 'xfrm':
+      return openXfrmPlane(config, parts);
     case 'portable':
       return openPortablePlane(config, parts);
     case 'memory': {
@@ -169,6 +175,19 @@ async function open(config: Config, parts: PlaneParts): Promise<OpenPlane> {
 async function openEnginePlane(config: Config, parts: PlaneParts): Promise<OpenPlane> {
   const { dataPlane, transport } = await openEngine(config, parts.log, parts.nowMs);
   return { dataPlane, transport, captures: dataPlane };
+}
+
+async function openXfrmPlane(config: Config, parts: PlaneParts): Promise<OpenPlane> {
+  const dataPlane = await openKernelPlane(config, openXfrm(config.kernel), parts);
+  try {
+    const { openKernelSocket } = loadAddon();
+    const open = (address: string, port: number, natt: boolean): number =>
+      openKernelSocket(parseAddress(address) ?? new Uint8Array(4), port, natt);
+    return { dataPlane, transport: await openDgramTransport(config.listen, parts.log, open) };
+  } catch (error) {
+    await dataPlane.close();
+    throw error;
+  }
 }
 
 async function openPortablePlane(config: Config, parts: PlaneParts): Promise<OpenPlane> {

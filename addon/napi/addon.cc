@@ -1,6 +1,6 @@
 // What `require('ike_native.node')` gives: the classes Engine, Xfrm, EspCodec, CoreBench and GcmCipher, the
-// names of the AES-GCM kernels, splitter and joiner of segments, XFRM's messages, and the benchmark's
-// baseline.
+// names of the AES-GCM kernels, splitter and joiner of segments, XFRM's messages, sockets for a kernel's
+// IPsec, and the benchmark's baseline.
 #include <napi.h>
 
 #include <cstdlib>
@@ -11,6 +11,7 @@
 #include "napi/core-bench.h"
 #include "napi/engine-object.h"
 #include "napi/gcm-object.h"
+#include "napi/kernel-socket.h"
 #include "napi/segments.h"
 #include "napi/xfrm-codec.h"
 #include "napi/xfrm-object.h"
@@ -29,6 +30,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Xfrm", ike::XfrmObject::define(env));
   exports.Set("xfrmRequest", Napi::Function::New<ike::xfrmRequest>(env, "xfrmRequest"));
   exports.Set("xfrmReplies", Napi::Function::New<ike::xfrmReplies>(env, "xfrmReplies"));
+  exports.Set("openKernelSocket",
+              Napi::Function::New<ike::openKernelSocketFd>(env, "openKernelSocket"));
   exports.Set("gcmKernels", Napi::Function::New<ike::gcmKernelNames>(env, "gcmKernels"));
   exports.Set("baselineEvp", Napi::Function::New<ike::baselineEvp>(env, "baselineEvp"));
   exports.Set("splitPacket", Napi::Function::New<ike::splitPacket>(env, "splitPacket"));

@@ -27,9 +27,9 @@ export const configSchema = z.strictObject({
     nattPort: option(integer(0, 65535), 4500, 'UDP port of IKE and ESP behind NAT; 0 takes a free one.'),
   }),
   dataPlane: option(
-    oneOf('auto', 'engine', 'portable', 'memory'),
+    oneOf('auto', 'engine', 'xfrm', 'portable', 'memory'),
     'auto',
-    '`engine` (C++, TUN device, needs CAP_NET_ADMIN), `portable` (WASM, packets through the API), `memory` (tests: carries nothing); `auto` takes the engine where it works, else portable.',
+    "`engine` (C++, TUN device, needs CAP_NET_ADMIN), `xfrm` (SAs and policies in the kernel, needs CAP_NET_ADMIN and a kernel with ESP; routes are the host's own), `portable` (WASM, packets through the API), `memory` (tests: carries nothing); `auto` takes the engine where it works, else portable.",
   ),
   tun: section('The TUN device of the engine.', {
     name: option(deviceName, 'ike0', 'Name of the device.'),
@@ -62,7 +62,7 @@ export const configSchema = z.strictObject({
       "Firewall mark of the gateway's own packets, which keeps them out of that table.",
     ),
   }),
-  kernel: section('SAs and policies in the kernel (`xfrm`, `pfkey`).', {
+  kernel: section('SAs and policies in the kernel (`dataPlane: "xfrm"`).', {
     interfaces: option(
       list(xfrmInterface, 256, 0),
       [],

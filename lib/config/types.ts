@@ -19,7 +19,7 @@ export interface Config {
     readonly nattPort: number;
   };
   /** `auto`: engine where the addon and the privilege are there, else portable. */
-  readonly dataPlane: 'auto' | 'engine' | 'portable' | 'memory';
+  readonly dataPlane: 'auto' | 'engine' | 'xfrm' | 'portable' | 'memory';
   readonly tun: { readonly name: string; readonly mtu: number };
   readonly engine: {
     /** Threads in each direction; 0: by the number of cores. */

@@ -28,14 +28,18 @@ const FREE_PORT_TRIES = 16;
 /** What a burst may fill while JavaScript is busy; the kernel caps it. */
 const BUFFER_BYTES = 4 << 20;
 
+/** In place of Node's own binding: the file descriptor of a bound socket. Throws an error with an errno's name as its code. */
+export type OpenSocket = (address: string, port: number, natt: boolean) => number;
+
 /** Binds every socket, or none: those that were bound are closed when another one fails. */
 export async function bindAll(
   { addresses, port, nattPort }: DgramListen,
   log: Log,
+  open?: OpenSocket,
 ): Promise<readonly BoundSocket[]> {
-  const ike = await bindPort(addresses, port, false, log);
+  const ike = await bindPort(addresses, port, false, log, open);
   try {
-    const natt = await bindPort(addresses, nattPort, true, log);
+    const natt = await bindPort(addresses, nattPort, true, log, open);
     return [...ike, ...natt];
   } catch (error) {
     await closeAll(ike);
@@ -48,12 +52,13 @@ async function bindPort(
   port: number,
   natt: boolean,
   log: Log,
+  open: OpenSocket | undefined,
 ): Promise<readonly BoundSocket[]> {
   for (let tries = 1; ; tries++) {
     const bound: BoundSocket[] = [];
     try {
       for (const address of addresses) {
-        const next = await bindOne(address, bound[0]?.port ?? port, natt, addresses.length > 1, log);
+        const next = await bindOne(address, bound[0]?.port ?? port, natt, addresses.length > 1, log, open);
         if (next !== undefined) bound.push(next);
       }
       if (bound.length === 0) throw new SystemError('ERR_IKE_LISTEN', 'no address to listen on');
@@ -73,6 +78,7 @@ async function bindOne(
   natt: boolean,
   optional: boolean,
   log: Log,
+  open: OpenSocket | undefined,
 ): Promise<BoundSocket | undefined> {
   const ipv6 = address.includes(':');
   const socket = createSocket({
@@ -87,7 +93,8 @@ async function bindOne(
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
       // Exclusive: a worker of node:cluster must not share the socket with others, for they have other SAs.
-      socket.bind({ port, address, exclusive: true }, () => {
+      const where = open === undefined ? { port, address } : { fd: open(address, port, natt) };
+      socket.bind({ ...where, exclusive: true }, () => {
         // From here on until the transport listens an error has nobody to go to.
         socket.on('error', () => {});
         socket.removeListener('error', reject);
@@ -101,7 +108,7 @@ async function bindOne(
       log.info('no-ipv6', { reason: code });
       return undefined;
     }
-    throw bindError(code, address, port, natt, error);
+    throw code.startsWith('ERR_IKE_') ? error : bindError(code, address, port, natt, error);
   }
   const wildcard = address === '::' || address === '0.0.0.0';
   return { socket, address, port: socket.address().port, natt, ipv6, wildcard };

@@ -6,7 +6,7 @@ import type { Socket } from 'node:dgram';
 import { concat } from '../bytes.ts';
 import type { Datagram, Log } from '../ike/runtime.ts';
 import { type Endpoint, formatEndpoint } from './address.ts';
-import { type BoundSocket, bindAll, type DgramListen } from './dgram-bind.ts';
+import { type BoundSocket, bindAll, type DgramListen, type OpenSocket } from './dgram-bind.ts';
 import { RouteCache } from './route-cache.ts';
 import type { Transport } from './transport.ts';
 
@@ -45,8 +45,12 @@ export interface DgramTransport extends Transport {
 }
 
 /** Binds all sockets of `listen`. Rejects with a SystemError that says which port, why, and what would work. */
-export async function openDgramTransport(listen: DgramListen, log: Log): Promise<DgramTransport> {
-  return new UdpTransport(await bindAll(listen, log), log);
+export async function openDgramTransport(
+  listen: DgramListen,
+  log: Log,
+  open?: OpenSocket,
+): Promise<DgramTransport> {
+  return new UdpTransport(await bindAll(listen, log, open), log);
 }
 
 class UdpTransport implements DgramTransport {

@@ -9,6 +9,7 @@ import { machineMissing, runInMachine } from './machine.ts';
 const SCRIPTS = {
   'our engine and the IPsec of a Linux kernel understand each other': './inside.js',
   'the XFRM plane and a Linux kernel': './xfrm-inside.js',
+  'gateways on the XFRM plane': './gateway-inside.js',
 };
 
 for (const [what, script] of Object.entries(SCRIPTS))

@@ -19,6 +19,11 @@ export interface NativeAddon {
   readonly Xfrm: new (
     callback: NativeXfrmCallback,
   ) => NativeXfrm;
+  /**
+   * A bound UDP socket that the kernel's policies do not concern; with `takesEsp` the kernel takes what is ESP in UDP. The file descriptor is
+   * the caller's. Throws with an errno's name, ERR_IKE_PRIVILEGE or ERR_IKE_NO_XFRM as code.
+   */
+  openKernelSocket(address: Uint8Array, port: number, takesEsp: boolean): number;
   /** For tests: the bytes of the request that a method of NativeXfrm makes of these arguments; `moveSa` takes what the kernel shows. */
   xfrmRequest(method: string, ...args: readonly unknown[]): Uint8Array;
   /** For tests: what the messages of a buffer say. */
