@@ -61,7 +61,14 @@ export function uncarriedProposal(
   dataPlane: Pick<DataPlane, 'name' | 'supports'> &
     Partial<Pick<DataPlane, 'udpEncapsulationOnly' | 'refusal' | 'lacks'>>,
 ): ConfigError | undefined {
-  for (const connection of Object.values(config.connections))
+  for (const connection of Object.values(config.connections)) {
+    if (connection.vips.length > 0 && dataPlane.name === 'xfrm') {
+      const path = `connections.${connection.name}.vips`;
+      return new ConfigError(
+        path,
+        `${path}: the xfrm data plane has no device to put such an address on; dataPlane 'engine' has`,
+      );
+    }
     for (const child of Object.values(connection.children)) {
       const path = `connections.${connection.name}.children.${child.name}`;
       const { protocol } = child;
@@ -104,6 +111,7 @@ export function uncarriedProposal(
               return new ConfigError(`${path}.${protocol}Proposals`, `${lacks} ${what}${remedy}`);
             }
     }
+  }
   return undefined;
 }
 
