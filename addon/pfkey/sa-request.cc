@@ -25,7 +25,6 @@ void appendEnds(Message& message, const SaKey& key) {
 }
 
 void appendKey(Message& message, std::uint16_t type, const Secret& key) {
-  if (key.size() == 0) return;
   sadb_key structure{};
   structure.sadb_key_bits = static_cast<std::uint16_t>(8 * key.size());
   const std::size_t place = message.begin(type, structure);
@@ -88,8 +87,9 @@ Message addSa(const Sa& sa, bool update) {
   message.extension(SADB_EXT_SA, structure);
   appendMode(message, sa.mode, sa.reqid);
   appendEnds(message, sa.key);
-  appendKey(message, SADB_EXT_KEY_AUTH, sa.integrity.key);
-  appendKey(message, SADB_EXT_KEY_ENCRYPT, sa.cipher.key);
+  // Linux wants a key of NULL encryption, too: an empty one.
+  if (sa.integrity.number != 0) appendKey(message, SADB_EXT_KEY_AUTH, sa.integrity.key);
+  if (sa.cipher.number != 0) appendKey(message, SADB_EXT_KEY_ENCRYPT, sa.cipher.key);
   const Limits& limits = sa.limits;
   appendLifetime(message, SADB_EXT_LIFETIME_SOFT, limits.softPackets, limits.softBytes, limits.softSeconds);
   appendLifetime(message, SADB_EXT_LIFETIME_HARD, limits.hardPackets, limits.hardBytes, limits.hardSeconds);

@@ -226,6 +226,10 @@ TEST("a kernel with PF_KEY takes each request and shows what was asked") {
   CHECK_EQ(errnoOf(addSa(taken, true)), 0);
   CHECK_EQ(errnoOf(deleteSa(taken.key)), 0);
   CHECK_EQ(errnoOf(deleteSa(kKey)), 0);
+  Sa null = cbcSa();
+  null.cipher = {SADB_EALG_NULL, {}};
+  CHECK_EQ(errnoOf(addSa(null, false)), 0);
+  CHECK_EQ(errnoOf(deleteSa(kKey)), 0);
   CHECK_EQ(errnoOf(deleteSa(kKey)), ESRCH);
 }
 
