@@ -61,7 +61,7 @@ export function uncarriedProposal(
     for (const child of Object.values(connection.children)) {
       const path = `connections.${connection.name}.children.${child.name}`;
       const { protocol } = child;
-      if (protocol === 'ah' && dataPlane.udpEncapsulationOnly === true)
+      if ((protocol === 'ah' || child.around.length > 0) && dataPlane.udpEncapsulationOnly === true)
         return new ConfigError(
           `${path}.ahProposals`,
           `the ${dataPlane.name} data plane sends everything inside UDP, where AH cannot go`,
@@ -73,6 +73,14 @@ export function uncarriedProposal(
         );
       const lacks = lackingOption(child, dataPlane);
       if (lacks !== undefined) return new ConfigError(path, `${path}: ${lacks}`);
+      const lacksAh = child.around
+        .flatMap(({ integ }) => integ)
+        .find((integrity) => !dataPlane.supports({ protocol: 'ah', mode: 'transport', integrity }));
+      if (lacksAh !== undefined)
+        return new ConfigError(
+          `${path}.ahProposals`,
+          `the ${dataPlane.name} data plane has no AH with ${lacksAh.name} that could go around ESP`,
+        );
       const modes = child.mode === 'transport' ? (['transport', 'tunnel'] as const) : ([child.mode] as const);
       for (const mode of modes)
         for (const { text, encr, integ } of child.proposals)

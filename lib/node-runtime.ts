@@ -3,12 +3,16 @@
 
 import { randomFillSync } from 'node:crypto';
 import {
+  type DecryptJob,
+  type DecryptOutcome,
+  decryptNow,
   type SignJob,
   type SignOutcome,
   type VerifyJob,
   type VerifyOutcome,
   verifyPeer,
 } from './auth/peer.ts';
+import type { XauthCheck } from './config/types.ts';
 import type { Crypto, KeyExchangeJob, KeyExchangeOutcome } from './crypto/provider.ts';
 import type { Result } from './errors.ts';
 import { fail, ok } from './errors.ts';
@@ -23,6 +27,8 @@ const LONGEST_TIMER_MS = 0x7fffffff;
 
 /** A KMS may be slow; the peer waits for the whole of its retransmissions, about a minute. */
 const SIGN_LIMIT_MS = 20_000;
+/** What stands behind the program's check of users may be slow, too. */
+const CHECK_LIMIT_MS = 20_000;
 
 /** What a {@link NodeRuntime} is made of. */
 export interface RuntimeParts {
@@ -113,6 +119,40 @@ export class NodeRuntime implements Runtime {
         .then(
           (signature) => end(ok(signature)),
           (error: unknown) => end(fail('signing', error instanceof Error ? error.message : String(error))),
+        );
+    });
+  }
+
+  decrypt(job: DecryptJob, done: (outcome: DecryptOutcome) => void): void {
+    setImmediate(() => {
+      if (!this.#over) this.guard('decrypt', () => done(decryptNow(job)));
+    });
+  }
+
+  checkUser(check: XauthCheck, username: string, password: string, done: (passed: boolean) => void): void {
+    let over = false;
+    const end = (passed: boolean): void => {
+      if (over) return;
+      over = true;
+      timer.cancel();
+      this.guard('check-user', () => done(passed));
+    };
+    const timer = this.setTimer(CHECK_LIMIT_MS, () => {
+      this.log.error('xauth-check', { reason: `no answer came within ${CHECK_LIMIT_MS / 1000} s` });
+      end(false);
+    });
+    // Begun in a turn of its own: a callback of the program runs in it, and may throw at once.
+    setImmediate(() => {
+      if (this.#over) return;
+      Promise.resolve()
+        .then(() => check(username, password))
+        .then(
+          (passed) => end(passed === true),
+          (error: unknown) => {
+            // Its words may hold the password.
+            this.log.error('xauth-check', { reason: error instanceof Error ? error.name : typeof error });
+            end(false);
+          },
         );
     });
   }

@@ -1,14 +1,14 @@
 // Builds stand-alone programs from the addon's sources, those of binding.gyp without addon/napi: the tests of test/native/ and the
-// fuzz targets of test/native/fuzz/. Objects lie in build/native/FLAVOUR/ and are compiled again when a file that they were made of
-// is newer, or the flags are others. OpenSSL is Debian's libcrypto with the headers that come with Node.
+// fuzz targets of test/native/fuzz/. Objects lie in build/native/FLAVOUR/, and make brings them up to date. OpenSSL is Debian's
+// libcrypto with the headers that come with Node.
 //
 //   node scripts/native.mjs PROGRAM FLAVOUR      prints the program's path; status 3: something is missing, which it says
 //
 // PROGRAM: `tests`, or a fuzz target's name. FLAVOUR: a row of FLAVOURS.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism, homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -46,25 +46,32 @@ export function buildProgram(program, flavour) {
   const { compiler, flags, link } = FLAVOURS[flavour];
   if (spawnSync(compiler, ['--version'], { stdio: 'ignore' }).status !== 0)
     throw new Missing(`needs ${compiler}: apt-get install ${compiler === 'g++' ? 'g++' : 'clang-14'}`);
-  const folder = join(root, 'build/native', flavour);
-  mkdirSync(folder, { recursive: true });
-  const common = ['-std=c++20', '-pthread', '-Iaddon', '-Itest/native', '-isystem', nodeHeaders(), ...flags];
-  const stamp = JSON.stringify([compiler, common, link]);
-  const stampFile = join(folder, 'flags.json');
-  const sameFlags = existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp;
-
-  const objects = sourcesOf(program, flavour).map((source) => {
-    const object = join(folder, `${source.replaceAll('/', '_')}.o`);
-    if (sameFlags && !outdated(object)) return object;
-    const alone = source.startsWith('addon/') ? ['-fno-exceptions'] : [];
-    run(compiler, [...common, ...alone, '-MMD', '-c', '-o', object, source], source);
-    return object;
-  });
-  if (!sameFlags) writeFileSync(stampFile, stamp);
+  const folder = join('build/native', flavour);
+  mkdirSync(join(root, folder), { recursive: true });
+  const compile = [
+    compiler,
+    ...['-std=c++20', '-pthread', '-Iaddon', '-Itest/native', '-isystem', quote(nodeHeaders()), ...flags],
+  ].join(' ');
+  const sources = sourcesOf(program, flavour);
+  const objectOf = (source) => join(folder, `${source.replaceAll('/', '_')}.o`);
+  const objects = sources.map(objectOf).join(' ');
   const result = join(folder, program);
-  if (!existsSync(result) || objects.some((object) => mtime(object) > mtime(result)))
-    run(compiler, [...flags, ...link, '-pthread', '-o', result, ...objects, '-l:libcrypto.so.3'], program);
-  return result;
+  // What all objects of the flavour depend on, whichever program they are for.
+  const flagsFile = join(folder, 'flags');
+  writeWhenOther(join(root, flagsFile), compile);
+  const makefile = join(folder, `${program}.mk`);
+  const rules = [
+    `${result}: ${objects}`,
+    `\t${[compiler, ...flags, ...link].join(' ')} -pthread -o $@ $^ -l:libcrypto.so.3`,
+    ...sources.flatMap((source) => [
+      `${objectOf(source)}: ${source} ${flagsFile}`,
+      `\t${compile}${source.startsWith('addon/') ? ' -fno-exceptions' : ''} -MMD -MP -c -o $@ $<`,
+    ]),
+    `-include ${sources.map((source) => objectOf(source).replace(/o$/, 'd')).join(' ')}`,
+  ];
+  writeWhenOther(join(root, makefile), `${rules.join('\n')}\n`);
+  make(makefile, result);
+  return join(root, result);
 }
 
 /** One list of the addon's sources for both builds. */
@@ -94,32 +101,26 @@ function nodeHeaders() {
   return found;
 }
 
-/** Whether one of the files that an object was made of is newer, or gone. */
-function outdated(object) {
-  const list = object.replace(/o$/, 'd');
-  if (!existsSync(object) || !existsSync(list)) return true;
-  const made = mtime(object);
-  return readFileSync(list, 'utf8')
-    .replace(/\\\n/g, ' ')
-    .split(/\s+/)
-    .filter((path) => /\.(cc|h)$/.test(path) && !path.startsWith('/usr/'))
-    .some((path) => (!existsSync(join(root, path)) && !existsSync(path) ? true : mtime(path) > made));
+/** For make and the shell. */
+function quote(path) {
+  return `'${path.replaceAll("'", "'\\''").replaceAll('$', '$$$$')}'`;
 }
 
-function mtime(path) {
-  return statSync(path.startsWith('/') ? path : join(root, path)).mtimeMs;
+function writeWhenOther(path, text) {
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text);
 }
 
-function run(compiler, args, what) {
-  const { status, stderr, error } = spawnSync(compiler, args, {
+function make(makefile, target) {
+  const args = ['-s', '-j', String(availableParallelism()), '-f', makefile, target];
+  const { status, stderr, error } = spawnSync('make', args, {
     cwd: root,
     encoding: 'utf8',
-    timeout: 240_000,
+    timeout: 400_000,
   });
   if (status === 0) return;
   if (/cannot find -l:libcrypto/.test(stderr))
     throw new Missing('needs libcrypto.so.3: apt-get install libssl3');
-  throw new Error(`${compiler} failed on ${what}:\n${stderr || error?.message}`);
+  throw new Error(`building ${target} failed:\n${stderr || error?.message}`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

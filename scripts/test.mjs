@@ -1,9 +1,10 @@
-// `npm test`: sets up a fresh clone and runs every test with Node's own runner, one file at a time because some of them
-// make network namespaces. `npm test -- PATTERN...` runs the files whose path contains one of the words.
+// `npm test`: sets up a fresh clone and runs every test with Node's own runner, a few files at a time: many wait for peers more than they
+// compute. Namespaces, files and ports that tests make carry their process's id, or are in no other's sight. `npm test -- PATTERN...` runs the files whose path contains one of the words.
 // IKE_NATIVE_PEERS=install installs the peers and tools from Debian packages first (as root), so that nothing is skipped.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { root, setUp, step } from './setup.mjs';
 
@@ -44,7 +45,13 @@ if (files.length === 0) {
 }
 const { status } = spawnSync(
   process.execPath,
-  ['--test', '--test-concurrency=1', '--test-reporter=spec', '--enable-source-maps', ...files],
+  [
+    '--test',
+    `--test-concurrency=${availableParallelism() + 1}`,
+    '--test-reporter=spec',
+    '--enable-source-maps',
+    ...files,
+  ],
   { cwd: root, stdio: 'inherit' },
 );
 process.exitCode = status ?? 1;

@@ -330,6 +330,20 @@ void Engine::deletePolicy(std::uint32_t id) {
   shared_.out.with([id](OutboundCore& core) { core.deletePolicy(id); });
 }
 
+Status Engine::addAddress(const Address& address) {
+  if (!tun_) return Failure{"ERR_IKE_CLOSED", "the data plane is closed"};
+  Outcome<Netlink> netlink = Netlink::open();
+  if (!netlink.ok()) return netlink.failure();
+  const int error = netlink.value().addAddress(address, tun_->interfaceIndex());
+  if (error == 0 || error == EEXIST) return std::nullopt;
+  return systemFailure("ERR_IKE_ADDRESS", "address " + address.text(), error);
+}
+
+void Engine::removeAddress(const Address& address) {
+  Outcome<Netlink> netlink = Netlink::open();
+  if (tun_ && netlink.ok()) netlink.value().deleteAddress(address, tun_->interfaceIndex());
+}
+
 Stats Engine::stats() {
   Stats stats;
   stats.out = shared_.out.with([](OutboundCore& core) { return core.stats(); });

@@ -75,6 +75,9 @@ class Engine {
   std::optional<SaReport> querySa(std::uint32_t id);
   Status addPolicy(std::unique_ptr<Policy> policy);
   void deletePolicy(std::uint32_t id);
+  /** An inner address of ours on the TUN device. One that is there already stays. */
+  Status addAddress(const Address& address);
+  void removeAddress(const Address& address);
   Stats stats();
 
   /** SAs, policies, routes and device go; IKE may still be sent. */

@@ -269,8 +269,8 @@ void InboundCore::clampSyns(InboundSa& sa, std::span<Packet* const> packets, std
       if (const InboundSa* const around = find(sa.outerSaId())) wrapping.outerAhIcvBytes = around->icvBytes();
     HeaderMap map;
     const bool keeps = wrapping.mode == Mode::transport && mapForTransport(packet->bytes(), map);
-    clampMss(packet->bytes(), sa.pathLimit().innerBytes(*paths_, sa.remote().address, wrapping, nowNs,
-                                                        keeps ? map.headerBytes : 0));
+    const std::size_t mtuBytes = paths_->to(sa.remote().address, nowNs);
+    clampMss(packet->bytes(), innerLimitBytes(wrapping, mtuBytes, keeps ? map.headerBytes : 0));
   }
 }
 

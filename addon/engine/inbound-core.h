@@ -20,6 +20,7 @@
 #include "esp/inbound-sa.h"
 #include "esp/packet.h"
 #include "net/outcome.h"
+#include "path/path-mtu.h"
 
 namespace ike {
 

@@ -134,7 +134,7 @@ class OutboundCore {
   /** The SAs' paths: what does not fit gets a `drop`, or ends the batch. How many packets there are until
    * there. */
   std::size_t fit(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs);
-  /** With a `stamp` it is kept while that is the same. */
+  std::uint32_t pathStamp() const noexcept;
   std::size_t limitBytes(OutboundSa& sa, const Packet& packet, std::int64_t nowNs, std::uint32_t stamp);
   /** Whether it may be taken; else it is dropped, or to be cut (no `drop`). */
   bool fitOne(const OutboundSa& sa, Packet& packet, std::size_t limitBytes) noexcept;

@@ -8,11 +8,18 @@
 #include "path/mss.h"
 
 namespace ike {
+namespace {
+
+/** No IP packet is longer; the MTU of a loopback device is by one. */
+std::uint16_t lengthOf(std::size_t bytes) noexcept {
+  return static_cast<std::uint16_t>(std::min<std::size_t>(bytes, UINT16_MAX));
+}
+
+}  // namespace
 
 std::size_t OutboundCore::fit(std::span<Packet> packets, std::span<OutboundSa*> sas, std::int64_t nowNs) {
   if (paths_ == nullptr) return packets.size();
-  // Changes with any path, and once a minute.
-  const std::uint32_t stamp = static_cast<std::uint32_t>(paths_->version()) + minutes_;
+  const std::uint32_t stamp = pathStamp();
   OutboundSa* last = nullptr;
   std::size_t limit = 0;
   for (std::size_t i = 0; i < packets.size(); i++) {
@@ -22,9 +29,10 @@ std::size_t OutboundCore::fit(std::span<Packet> packets, std::span<OutboundSa*> 
     // In transport mode each packet has its own header in front.
     if (sa != last) [[likely]] {
       const PathFit& known = sa->pathFit();
-      limit = known.stamp == stamp ? known.bytes : limitBytes(*sa, packet, nowNs, stamp);
+      limit = known.stamp == stamp && known.innerBytes != 0 ? known.innerBytes
+                                                            : limitBytes(*sa, packet, nowNs, stamp);
     } else if (sa->mode() == Mode::transport) {
-      limit = limitBytes(*sa, packet, nowNs, 0);
+      limit = limitBytes(*sa, packet, nowNs, stamp);
     }
     last = sa;
     if (packet.lengthBytes > limit) [[unlikely]] {
@@ -39,6 +47,11 @@ std::size_t OutboundCore::fit(std::span<Packet> packets, std::span<OutboundSa*> 
   return packets.size();
 }
 
+/** Changes with any path, and once a minute. */
+std::uint32_t OutboundCore::pathStamp() const noexcept {
+  return static_cast<std::uint32_t>(paths_->version()) + minutes_;
+}
+
 std::size_t OutboundCore::limitBytes(OutboundSa& sa, const Packet& packet, std::int64_t nowNs,
                                      std::uint32_t stamp) {
   Wrapping wrapping = sa.wrapping();
@@ -46,12 +59,15 @@ std::size_t OutboundCore::limitBytes(OutboundSa& sa, const Packet& packet, std::
     if (const OutboundSa* const around = find(sa.outerSaId())) wrapping.outerAhIcvBytes = around->icvBytes();
   HeaderMap map;
   const bool keeps = sa.mode() == Mode::transport && mapForTransport(packet.bytes(), map);
-  const std::size_t limit =
-      sa.pathLimit().innerBytes(*paths_, sa.remote().address, wrapping, nowNs, keeps ? map.headerBytes : 0);
+  PathFit fit = sa.pathFit();
+  // The stamp is older than the value: what changes between the two is asked for again.
+  if (fit.stamp != stamp) fit = {stamp, lengthOf(paths_->to(sa.remote().address, nowNs))};
+  const std::size_t limit = innerLimitBytes(wrapping, fit.mtuBytes, keeps ? map.headerBytes : 0);
   sa.limitPadding(limit);
   // In transport mode each packet has its own; without its AH SA a bundle's is not known.
   const bool lasts = sa.mode() == Mode::tunnel && (sa.outerSaId() == 0 || wrapping.outerAhIcvBytes != 0);
-  sa.setPathFit({lasts ? stamp : 0, static_cast<std::uint32_t>(limit)});
+  fit.innerBytes = lasts ? lengthOf(limit) : 0;
+  sa.setPathFit(fit);
   return limit;
 }
 
@@ -71,7 +87,7 @@ bool OutboundCore::fitOne(const OutboundSa& sa, Packet& packet, std::size_t limi
 
 bool OutboundCore::cutReleased(OutboundSa& sa, const Released& held, Packet& packet, std::int64_t nowNs) {
   if (paths_ == nullptr) return false;
-  const std::size_t limit = limitBytes(sa, packet, nowNs, 0);
+  const std::size_t limit = limitBytes(sa, packet, nowNs, pathStamp());
   if (clampsMss_) clampMss(packet.bytes(), limit);
   if (packet.lengthBytes <= limit || fitOne(sa, packet, limit) || packet.drop != Drop::none) return false;
   std::optional<Fragmenter> fragmenter = Fragmenter::open(packet.bytes(), limit);

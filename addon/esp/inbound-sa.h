@@ -9,7 +9,7 @@
 #include "esp/packet.h"
 #include "esp/replay-window.h"
 #include "esp/sa.h"
-#include "path/path-mtu.h"
+#include "path/overhead.h"
 
 namespace ike {
 
@@ -57,8 +57,6 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
   /** What its peer puts around a packet, and so do we around an answer, without an AH SA around that. */
   Wrapping wrapping() const noexcept;
   std::size_t icvBytes() const noexcept { return suite_->icvBytes(); }
-  /** Of the way back. */
-  PathLimit& pathLimit() noexcept { return pathLimit_; }
   const Endpoint& remote() const noexcept { return remote_; }
   std::uint32_t outerSaId() const noexcept { return outerSaId_; }
 
@@ -134,7 +132,6 @@ class InboundSa : public std::enable_shared_from_this<InboundSa> {
   std::uint64_t softBytes_;
   Endpoint local_;
   Endpoint remote_;
-  PathLimit pathLimit_;
 };
 
 }  // namespace ike

@@ -139,9 +139,9 @@ void OutboundSa::finish(Run& run, std::int64_t nowNs) noexcept {
       run.packets[i]->drop = Drop::cipher;
       continue;
     }
-    counters_.packets++;
-    counters_.bytes += run.innerBytes[i];
-    counters_.lastUsedNs = nowNs;
+    use_.packets++;
+    use_.bytes += run.innerBytes[i];
+    use_.lastUsedNs = nowNs;
   }
 }
 

@@ -9,15 +9,17 @@
 
 #include "esp/packet.h"
 #include "esp/sa.h"
-#include "path/path-mtu.h"
+#include "path/overhead.h"
 
 namespace ike {
 
-/** The longest packet that fits the path, as found when whoever asks had that stamp. */
+/** What fits the path, as found when whoever asks had that stamp. */
 struct PathFit {
   /** 0: never. */
   std::uint32_t stamp = 0;
-  std::uint32_t bytes = 0;
+  std::uint16_t mtuBytes = 0;
+  /** The longest packet that does once it is wrapped; 0: that is different for each. */
+  std::uint16_t innerBytes = 0;
 };
 
 class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
@@ -73,13 +75,12 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   std::size_t tfcBytes() const noexcept { return askedTfcBytes_; }
   const Endpoint& local() const noexcept { return local_; }
   const Endpoint& remote() const noexcept { return remote_; }
-  const SaCounters& counters() const noexcept { return counters_; }
+  SaCounters counters() const noexcept { return {use_}; }
   std::uint64_t sequence() const noexcept { return sequence_; }
   void setPath(const Endpoint& local, const Endpoint& remote) noexcept;
   /** What it puts around a packet, without an AH SA around that. */
   Wrapping wrapping() const noexcept;
   std::size_t icvBytes() const noexcept { return suite_->icvBytes(); }
-  PathLimit& pathLimit() noexcept { return pathLimit_; }
   const PathFit& pathFit() const noexcept { return pathFit_; }
   void setPathFit(const PathFit& fit) noexcept { pathFit_ = fit; }
   /** Padding of traffic flow makes no packet longer than that. */
@@ -137,7 +138,7 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   std::uint64_t spentBytes_ = 0;
   std::uint64_t softBytes_;
   std::uint64_t hardBytes_;
-  SaCounters counters_;
+  SaUse use_;
   Endpoint local_;
   Endpoint remote_;
   PathFit pathFit_;
@@ -147,7 +148,6 @@ class OutboundSa : public std::enable_shared_from_this<OutboundSa> {
   SelectorPair selectors_;
   std::uint64_t softPackets_;
   std::uint64_t hardPackets_;
-  PathLimit pathLimit_;
 };
 
 }  // namespace ike

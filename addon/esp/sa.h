@@ -54,12 +54,16 @@ struct SaSpec {
   SuiteKeys keys;
 };
 
-struct SaCounters {
+struct SaUse {
   std::uint64_t packets = 0;
   /** Inner packets' bytes. */
   std::uint64_t bytes = 0;
   /** On the engine's steady clock; 0: never. */
   std::int64_t lastUsedNs = 0;
+};
+
+/** The drops are those of an SA that receives. */
+struct SaCounters : SaUse {
   std::uint64_t replayDrops = 0;
   std::uint64_t integrityDrops = 0;
   std::uint64_t selectorDrops = 0;

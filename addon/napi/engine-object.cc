@@ -62,6 +62,8 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&EngineObject::querySa>("querySa"),
                          InstanceMethod<&EngineObject::addPolicy>("addPolicy"),
                          InstanceMethod<&EngineObject::deletePolicy>("deletePolicy"),
+                         InstanceMethod<&EngineObject::addAddress>("addAddress"),
+                         InstanceMethod<&EngineObject::removeAddress>("removeAddress"),
                          InstanceMethod<&EngineObject::stats>("stats"),
                          InstanceMethod<&EngineObject::bypassRefusal>("bypassRefusal"),
                          InstanceMethod<&EngineObject::startCapture>("startCapture"),
@@ -250,6 +252,22 @@ void EngineObject::deletePolicy(const Napi::CallbackInfo& info) {
   const std::uint32_t id = arguments.number(arguments.at(0), "id");
   if (arguments.failed()) return;
   if (Engine* const open = engine(info)) open->deletePolicy(id);
+}
+
+void EngineObject::addAddress(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const Address address = arguments.address(arguments.at(0), "address");
+  if (arguments.failed()) return;
+  Engine* const open = engine(info);
+  if (open == nullptr) return;
+  if (const Status status = open->addAddress(address)) throwFailure(info.Env(), *status);
+}
+
+void EngineObject::removeAddress(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const Address address = arguments.address(arguments.at(0), "address");
+  if (arguments.failed()) return;
+  if (Engine* const open = engine(info)) open->removeAddress(address);
 }
 
 Napi::Value EngineObject::stats(const Napi::CallbackInfo& info) {

@@ -31,6 +31,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value querySa(const Napi::CallbackInfo& info);
   void addPolicy(const Napi::CallbackInfo& info);
   void deletePolicy(const Napi::CallbackInfo& info);
+  void addAddress(const Napi::CallbackInfo& info);
+  void removeAddress(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
   Napi::Value bypassRefusal(const Napi::CallbackInfo& info);
   void startCapture(const Napi::CallbackInfo& info);

@@ -2,6 +2,7 @@
 #include "net/netlink.h"
 
 #include <linux/fib_rules.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
@@ -106,6 +107,28 @@ int Netlink::disableLinkLocal(int interfaceIndex) {
   request.end(v6);
   request.end(families);
   return exchange(request);
+}
+
+int Netlink::address(bool add, const Address& wanted, int interfaceIndex) {
+  NetlinkMessage request(add ? RTM_NEWADDR : RTM_DELADDR, NLM_F_ACK | (add ? NLM_F_CREATE | NLM_F_EXCL : 0));
+  ifaddrmsg header{};
+  header.ifa_family = static_cast<std::uint8_t>(wanted.family());
+  header.ifa_prefixlen = static_cast<std::uint8_t>(wanted.view().size() * 8);
+  // Nobody else on this device could have it.
+  header.ifa_flags = wanted.isV6() ? IFA_F_NODAD : 0;
+  header.ifa_scope = RT_SCOPE_UNIVERSE;
+  header.ifa_index = static_cast<unsigned>(interfaceIndex);
+  request.append(header);
+  request.attribute(IFA_LOCAL, wanted.view());
+  request.attribute(IFA_ADDRESS, wanted.view());
+  return exchange(request);
+}
+
+int Netlink::addAddress(const Address& wanted, int interfaceIndex) {
+  return address(true, wanted, interfaceIndex);
+}
+int Netlink::deleteAddress(const Address& wanted, int interfaceIndex) {
+  return address(false, wanted, interfaceIndex);
 }
 
 }  // namespace ike

@@ -38,6 +38,9 @@ class Netlink {
   int replaceRoute(const Route& route);
   int deleteRoute(const Route& route);
   int disableLinkLocal(int interfaceIndex);
+  /** An address of this host alone on the device; EEXIST where it is there. */
+  int addAddress(const Address& address, int interfaceIndex);
+  int deleteAddress(const Address& address, int interfaceIndex);
 
   /** Any request with NLM_F_ACK: 0 or an errno. */
   int exchange(NetlinkMessage& request);
@@ -48,6 +51,7 @@ class Netlink {
   explicit Netlink(Fd fd) noexcept : fd_(std::move(fd)) {}
   int rule(bool add, int family, const RoutingRule& rule);
   int route(bool add, const Route& route);
+  int address(bool add, const Address& address, int interfaceIndex);
 
   Fd fd_;
   std::uint32_t sequence_ = 0;

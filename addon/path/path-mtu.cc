@@ -113,19 +113,4 @@ void learnFromErrors(int fd, PathMtu& paths, std::int64_t nowNs) {
   }
 }
 
-void PathLimit::ask(PathMtu& paths, const Address& peer, std::int64_t nowNs) {
-  // The version before the value: what changes between the two is asked for again.
-  version_ = paths.version();
-  askedNs_ = nowNs;
-  peer_ = peer;
-  mtuBytes_ = paths.to(peer, nowNs);
-  keptBytes_ = SIZE_MAX;
-}
-
-void PathLimit::compute(const Wrapping& wrapping, std::size_t keptBytes) noexcept {
-  wrapping_ = wrapping;
-  keptBytes_ = keptBytes;
-  innerBytes_ = innerLimitBytes(wrapping, mtuBytes_, keptBytes);
-}
-
 }  // namespace ike

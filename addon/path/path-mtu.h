@@ -9,7 +9,6 @@
 #include <unordered_map>
 
 #include "net/address.h"
-#include "path/overhead.h"
 
 namespace ike {
 
@@ -76,32 +75,5 @@ class PathMtu {
 /** What a socket's error queue says of paths goes to `paths`; the queue is empty then. For whoever is told of
  * an error of the socket: it stays until somebody has done this. */
 void learnFromErrors(int fd, PathMtu& paths, std::int64_t nowNs);
-
-/** How long packets of one SA may be: kept until the path changes. Of one thread, or under its SA's lock. */
-class PathLimit {
- public:
-  /** The longest inner packet, for tunnel mode or with `keptBytes` of IP header in transport mode. 0: none
-   * fits. */
-  std::size_t innerBytes(PathMtu& paths, const Address& peer, const Wrapping& wrapping, std::int64_t nowNs,
-                         std::size_t keptBytes = 0) {
-    if (version_ != paths.version() || nowNs - askedNs_ > PathMtu::kAskNs || peer != peer_)
-      ask(paths, peer, nowNs);
-    if (keptBytes_ != keptBytes || wrapping != wrapping_) compute(wrapping, keptBytes);
-    return innerBytes_;
-  }
-
- private:
-  void ask(PathMtu& paths, const Address& peer, std::int64_t nowNs);
-  void compute(const Wrapping& wrapping, std::size_t keptBytes) noexcept;
-
-  std::uint64_t version_ = 0;
-  std::int64_t askedNs_ = 0;
-  Address peer_;
-  Wrapping wrapping_;
-  std::size_t mtuBytes_ = 0;
-  /** That which was computed is for; SIZE_MAX: nothing was. */
-  std::size_t keptBytes_ = SIZE_MAX;
-  std::size_t innerBytes_ = 0;
-};
 
 }  // namespace ike

@@ -147,6 +147,9 @@ function read(der: Uint8Array, openssl: X509Certificate): Result<Certificate> {
   const algorithm = new Uint8Array(AsnConvert.serialize(schema.signatureAlgorithm));
   if (!equalBytes(algorithm, new Uint8Array(AsnConvert.serialize(tbs.signature))))
     return malformed('it names two signature algorithms');
+  const signature = new Uint8Array(schema.signatureValue);
+  // Which bits of its last byte are unused nothing else protects, and every signature scheme makes whole bytes.
+  if (der.at(-signature.length - 1) !== 0) return malformed('its signature is no whole number of bytes');
 
   const extensions = tbs.extensions ?? [];
   const byOid = new Map(extensions.map((extension) => [extension.extnID, extension]));
@@ -207,7 +210,7 @@ function read(der: Uint8Array, openssl: X509Certificate): Result<Certificate> {
       scheme: readAlgorithmIdentifier(algorithm, 'certificate'),
       algorithm: schema.signatureAlgorithm.algorithm,
       signed: new Uint8Array(tbsCertificateRaw),
-      value: new Uint8Array(schema.signatureValue),
+      value: signature,
     },
   });
 }

@@ -1,23 +1,18 @@
 // Keys for signatures: private ones from a configuration become a SigningKey, which keeps the key to itself; public ones are
 // described, so that weak and unusable ones are refused before they cost anything.
 
-import {
-  constants,
-  createPrivateKey,
-  createPublicKey,
-  type KeyObject,
-  privateEncrypt,
-  sign,
-} from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { fail, ok, type Result } from '../errors.ts';
+import { signBare } from './bare.ts';
 import { derToRaw, rawToDer } from './ecdsa-value.ts';
 import { opensslOptions, verifyNow } from './primitives.ts';
+import { rsaDecryptor, type Sealed } from './rsa-encryption.ts';
 import { ecdsaHalfBytes, type KeyKind, type SignatureScheme } from './schemes.ts';
 
 /** Signs in a program's own way, in a KMS or an HSM. `algorithm` is a name such as `rsa-pss-sha256`; ECDSA may come as DER or as r | s. */
 export type SignCallback = (algorithm: string, data: Uint8Array) => Promise<Uint8Array>;
 
-/** A private key that signs and is never seen. */
+/** A private key that signs, or decrypts, and is never seen. */
 export interface SigningKey {
   readonly kind: KeyKind;
   /** DER of the public half. */
@@ -25,6 +20,8 @@ export interface SigningKey {
   sign(scheme: SignatureScheme, data: Uint8Array): Promise<Uint8Array>;
   /** In the calling thread; absent where the key is somewhere else. */
   signNow?(scheme: SignatureScheme, data: Uint8Array): Uint8Array;
+  /** In the calling thread, for Node has no other for it; of RSA keys that are here. Tells nobody whether anything was in it. */
+  decryptNow?(sealed: Sealed): Uint8Array;
 }
 
 /** RSA keys outside these cost too little to break or too much to use. */
@@ -119,13 +116,14 @@ export function readPrivateKey(input: string | Uint8Array, passphrase?: string):
   const signNow = (scheme: SignatureScheme, data: Uint8Array): Uint8Array =>
     Uint8Array.from(
       scheme.padding === 'bare'
-        ? privateEncrypt({ key, padding: constants.RSA_PKCS1_PADDING }, data)
+        ? signBare(key, data)
         : sign(scheme.hash, data, { key, ...opensslOptions(scheme) }),
     );
   return ok({
     kind,
     spki,
     signNow,
+    ...(key.asymmetricKeyType === 'rsa' ? { decryptNow: rsaDecryptor(key) } : {}),
     sign: (scheme, data) =>
       new Promise((resolve, reject) => {
         // Node has no other thread for this one.

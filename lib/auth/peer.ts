@@ -15,6 +15,7 @@ import { comparableName, decodeName, sameName } from './distinguished-name.ts';
 import { IdType } from './identity.ts';
 import { describeKey, type SigningKey } from './keys.ts';
 import { type SignatureCheck, verifyLater, verifyNow } from './primitives.ts';
+import type { Sealed } from './rsa-encryption.ts';
 import { ecdsaHalfBytes, type KeyKind, type SignatureScheme } from './schemes.ts';
 
 /** Certificates of a peer that are read; more are no path that would be taken. */
@@ -76,14 +77,27 @@ export interface SignJob {
   readonly data: Uint8Array;
 }
 
+/** What was encrypted with the public half of a key. */
+export interface DecryptJob {
+  readonly key: SigningKey;
+  readonly sealed: readonly Sealed[];
+}
+
 export type VerifyOutcome = Result<VerifiedPeer, PeerFailure>;
 export type SignOutcome = Result<Uint8Array>;
+/** One plaintext for each, or what takes its place: nobody learns which. */
+export type DecryptOutcome = readonly Uint8Array[];
 
 const TOO_MANY_CHECKS = failed(
   'too-many',
   `the peer's certificates ask for more than ${MAX_CHECKS} checks of signatures`,
   'let it send only what leads to one CA, and give connections for the same peers a remote.id',
 );
+
+/** In the calling thread. */
+export function decryptNow({ key, sealed }: DecryptJob): DecryptOutcome {
+  return sealed.map((one) => key.decryptNow?.(one) ?? new Uint8Array(0));
+}
 
 /** In the calling thread. */
 export function verifyPeerNow(job: VerifyJob): VerifyOutcome {

@@ -1,7 +1,7 @@
 // One signature checked with Node's cryptography: in the calling thread or, for a gateway, in libuv's. No exception leaves here.
 
-import { constants, createPublicKey, type KeyObject, publicDecrypt, verify } from 'node:crypto';
-import { equalBytes } from '../bytes.ts';
+import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { verifyBare } from './bare.ts';
 import type { SignatureScheme } from './schemes.ts';
 
 /** Whether `signature` is that of the key's owner over `signed`. */
@@ -23,7 +23,7 @@ export function opensslOptions({ padding, saltBytes, key, raw }: SignatureScheme
       padding: constants.RSA_PKCS1_PSS_PADDING,
       saltLength: saltBytes ?? constants.RSA_PSS_SALTLEN_DIGEST,
     };
-  if (padding !== undefined) return { padding: constants.RSA_PKCS1_PADDING };
+  if (padding === 'pkcs1') return { padding: constants.RSA_PKCS1_PADDING };
   return key === 'ec' ? { dsaEncoding: raw === true ? 'ieee-p1363' : 'der' } : {};
 }
 
@@ -67,9 +67,4 @@ function fits(scheme: SignatureScheme, key: KeyObject): boolean {
     key.asymmetricKeyType === 'rsa-pss' && scheme.padding === 'pss' ? 'rsa' : key.asymmetricKeyType;
   if (type !== scheme.key) return false;
   return scheme.curve === undefined || scheme.curve === key.asymmetricKeyDetails?.namedCurve;
-}
-
-/** RFC 2409 §5.1: the padding holds the hash itself. */
-function verifyBare(key: KeyObject, signed: Uint8Array, signature: Uint8Array): boolean {
-  return equalBytes(publicDecrypt({ key, padding: constants.RSA_PKCS1_PADDING }, signature), signed);
 }

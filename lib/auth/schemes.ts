@@ -19,7 +19,7 @@ export interface SignatureScheme {
   readonly key: KeyType;
   /** Undefined where the algorithm hashes for itself, or where `data` is the hash already (`bare`). */
   readonly hash: 'sha1' | 'sha256' | 'sha384' | 'sha512' | undefined;
-  /** `bare`: PKCS#1 v1.5 without DigestInfo, as IKEv1 signs its HASH (RFC 2409 §5.1). */
+  /** `bare`: `data` is signed as it stands, as IKEv1 does with its HASH; of RSA without DigestInfo (RFC 2409 §5.1). */
   readonly padding?: 'pkcs1' | 'pss' | 'bare';
   /** PSS; the length of the hash when left out. */
   readonly saltBytes?: number;
@@ -109,6 +109,11 @@ export const ECDSA_BY_METHOD: ReadonlyMap<number, SignatureScheme> = new Map(
     ] as const
   ).map(([method, curve, hash]) => [method, { name: `ecdsa-${hash}`, key: 'ec', hash, raw: true, curve }]),
 );
+
+/** IKEv1's ECDSA on one curve: the same, r | s. */
+export function ecdsaBare(curve: string): SignatureScheme {
+  return { name: 'ecdsa-bare', key: 'ec', hash: undefined, padding: 'bare', raw: true, curve };
+}
 
 /** What we can verify, for SIGNATURE_HASH_ALGORITHMS. */
 export const IKE_HASHES: readonly number[] = Object.freeze(Object.values(IKE_HASH));

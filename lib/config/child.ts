@@ -15,6 +15,7 @@ export interface Around {
   readonly localAddress: string | undefined;
   readonly remoteAddress: string | undefined;
   readonly encap: boolean;
+  readonly version: 1 | 2 | 'any';
 }
 
 const HOUR_MS = 3_600_000;
@@ -90,7 +91,8 @@ export function toChild(path: string, name: string, rows: ChildRows, around: Aro
       `${lifeTimeMs / 1000} s is not accepted; expected more than rekeyTime (${rekeyTimeMs / 1000} s), or 0`,
     );
   const tfcPaddingBytes = rows.tfcPadding ?? 0;
-  const { protocol, proposals } = protection(path, rows, around);
+  const protects = protection(path, rows, around);
+  const { protocol } = protects;
   if (tfcPaddingBytes > 0 && (protocol === 'ah' || mode === 'transport'))
     refuse(`${path}.tfcPadding`, `is not accepted with ${protocol === 'ah' ? 'AH' : 'transport mode'}`);
   if (mode === 'transport') {
@@ -104,8 +106,7 @@ export function toChild(path: string, name: string, rows: ChildRows, around: Aro
     name,
     localTs: rows.localTs,
     remoteTs: rows.remoteTs,
-    protocol,
-    proposals,
+    ...protects,
     mode,
     start,
     rekeyTimeMs,
@@ -144,17 +145,20 @@ function protection(
   path: string,
   rows: ChildRows,
   around: Around,
-): { readonly protocol: 'esp' | 'ah'; readonly proposals: readonly ProposalConfig[] } {
-  if (rows.ahProposals === undefined)
-    return { protocol: 'esp', proposals: rows.espProposals ?? defaultProposals() };
-  if (rows.espProposals !== undefined)
+): Pick<ChildConfig, 'protocol' | 'proposals' | 'around'> {
+  const { ahProposals: ah, espProposals: esp } = rows;
+  if (ah === undefined) return { protocol: 'esp', proposals: esp ?? defaultProposals(), around: [] };
+  if (esp !== undefined && around.version !== 1)
     refuse(
       `${path}.ahProposals`,
       'is not accepted beside espProposals; IKEv2 negotiates one of the two for a Child SA, not a bundle',
     );
   if (around.encap)
     refuse(`${path}.ahProposals`, 'is not accepted with encap; AH does not go inside UDP (RFC 3948 §1)');
-  return { protocol: 'ah', proposals: rows.ahProposals };
+  if (esp === undefined) return { protocol: 'ah', proposals: ah, around: [] };
+  if (ah.some(({ ke }) => ke.length > 0))
+    refuse(`${path}.ahProposals`, 'has a key exchange beside espProposals, in which it belongs');
+  return { protocol: 'esp', proposals: esp, around: ah };
 }
 
 function defaultProposals(): readonly ProposalConfig[] {

@@ -20,7 +20,16 @@ import type { KeyKind } from '../auth/schemes.ts';
 import { equalBytes } from '../bytes.ts';
 import { type Notation, Refusal } from './notation.ts';
 import { refuse } from './refuse.ts';
-import type { Identity, LocalAuth, PskAuth, RemoteAuth } from './types.ts';
+import type {
+  Identity,
+  LocalAuth,
+  LocalPeer,
+  PskAuth,
+  RemoteAuth,
+  RemotePeer,
+  XauthClient,
+  XauthServer,
+} from './types.ts';
 
 type Written = string | Uint8Array | readonly (string | Uint8Array)[];
 
@@ -99,6 +108,7 @@ interface LocalRows {
   readonly passphrase?: string | undefined;
   readonly signatures?: readonly string[] | undefined;
   readonly allowSha1?: boolean | undefined;
+  readonly xauth?: XauthClient | undefined;
 }
 
 interface RemoteRows {
@@ -107,6 +117,9 @@ interface RemoteRows {
   readonly certificate?: readonly Certificate[] | undefined;
   readonly publicKey?: TrustPolicy['keys'] | undefined;
   readonly allowSha1?: boolean | undefined;
+  readonly xauth?:
+    | { readonly users?: XauthServer['users'] | undefined; readonly check?: XauthServer['check'] }
+    | undefined;
 }
 
 interface Side<Rows> {
@@ -116,6 +129,7 @@ interface Side<Rows> {
 
 /** Of connections that have nothing but shunts, and so nobody to prove anything to. */
 const NO_KEY = new Uint8Array(0);
+const NO_AUTH = { kind: 'none' } as const;
 
 /** Both sides' authentication. `path` is the connection's, for messages; with `nobody` there need not be any. */
 export function readAuth(
@@ -124,11 +138,13 @@ export function readAuth(
   remote: Side<RemoteRows>,
   nobody = false,
 ): {
-  local: { id: Identity | undefined; auth: LocalAuth };
-  remote: { id: Identity | undefined; auth: RemoteAuth };
+  local: LocalPeer;
+  remote: RemotePeer;
 } {
   const signing = hasAny(local.auth, ['certificate', 'privateKey', 'passphrase', 'signatures', 'allowSha1']);
   const trusting = hasAny(remote.auth, ['ca', 'certificate', 'publicKey', 'allowSha1']);
+  const client = local.auth?.xauth;
+  const server = readUsers(path, client, remote.auth?.xauth);
   onlyOne(`${path}.local.auth`, local.auth?.psk, signing);
   onlyOne(`${path}.remote.auth`, remote.auth?.psk, trusting);
   // A pre-shared key is that of both sides, unless the other side has something of its own.
@@ -137,20 +153,45 @@ export function readAuth(
   const remotePsk = remote.auth?.psk ?? (trusting ? undefined : (local.auth?.psk ?? none));
   if (localPsk === undefined && remotePsk === undefined && !signing && !trusting)
     refuse(`${path}.remote.auth.psk`, 'is missing; expected a pre-shared key, or certificates');
-  if (localPsk === undefined && !signing)
+  // Hybrid authentication: who must pass XAuth need not prove anything before that.
+  const proveNothing = client !== undefined && !signing && trusting;
+  const askNothing = server !== undefined && !trusting && signing;
+  if (localPsk === undefined && !signing && !proveNothing)
     refuse(
       `${path}.local.auth`,
       'is missing; expected a pre-shared key, or a certificate and its private key',
     );
-  if (remotePsk === undefined && !trusting)
+  if (remotePsk === undefined && !trusting && !askNothing)
     refuse(
       `${path}.remote.auth`,
       'is missing; expected a pre-shared key, or the CAs that the peer is trusted by',
     );
-  const own =
-    localPsk === undefined ? readSigning(`${path}.local`, local) : { id: local.id, auth: psk(localPsk) };
-  const peer = remotePsk === undefined ? readTrust(`${path}.remote.auth`, remote) : psk(remotePsk);
-  return { local: own, remote: { id: remote.id, auth: peer } };
+  const own = signing
+    ? readSigning(`${path}.local`, local)
+    : { id: local.id, auth: localPsk === undefined ? NO_AUTH : psk(localPsk) };
+  const peer = trusting
+    ? readTrust(`${path}.remote.auth`, remote)
+    : remotePsk === undefined
+      ? NO_AUTH
+      : psk(remotePsk);
+  return { local: { ...own, xauth: client }, remote: { id: remote.id, auth: peer, xauth: server } };
+}
+
+function readUsers(
+  path: string,
+  client: XauthClient | undefined,
+  server: RemoteRows['xauth'],
+): XauthServer | undefined {
+  if (server === undefined) return undefined;
+  const { users = {}, check } = server;
+  if (client !== undefined)
+    refuse(`${path}.local.auth.xauth`, 'is not accepted beside remote.auth.xauth; only one side has a user');
+  if (check === undefined && Object.keys(users).length === 0)
+    refuse(
+      `${path}.remote.auth.xauth.users`,
+      'is missing; expected names and passwords, or a function check',
+    );
+  return { users, check };
 }
 
 function psk(key: Uint8Array): PskAuth {

@@ -1,6 +1,8 @@
 // What IKEv1 makes of a configuration that is written for both versions: the combinations that its two phases can offer, and the rules
 // for what it has no way to say. A hash stands where IKEv2 has a PRF and an integrity algorithm; a Quick Mode has one pair of selectors.
 
+import { describeKey } from '../auth/keys.ts';
+import { rsaRoom } from '../auth/rsa-encryption.ts';
 import { equalBytes } from '../bytes.ts';
 import type {
   EncryptionAlgorithm,
@@ -17,6 +19,7 @@ import {
   isWeak,
   phase1CipherId,
 } from '../crypto/ikev1-ids.ts';
+import { authMethodOf } from '../ike/v1/auth-methods.ts';
 import type { TrafficSelector } from '../ipsec/selector.ts';
 import { DEFAULT_IKE_PROPOSALS, parseProposal } from './proposal.ts';
 import { refuse } from './refuse.ts';
@@ -38,6 +41,9 @@ export interface Phase2Combination {
 
 /** RFC 2408 §3.5: the number of transforms has one byte. */
 const MOST_TRANSFORMS = 255;
+
+/** Of an ID payload, before its data (RFC 2407 §4.6.2). */
+const ID_HEADER_BYTES = 4;
 
 /** Every transform that a proposal stands for in phase 1, best first; empty where IKEv1 cannot express it. */
 export function phase1Combinations(own: ProposalConfig): readonly Phase1Combination[] {
@@ -81,22 +87,25 @@ export function weakAlgorithms({ proposals, children }: Connection): readonly st
 /** Refuses what IKEv1 cannot do; does nothing for connections of IKEv2 alone. */
 export function checkIkev1(path: string, connection: Connection): void {
   const { version, proposals, local, remote } = connection;
+  const xauth = local.xauth !== undefined ? 'local' : remote.xauth !== undefined ? 'remote' : undefined;
+  if (xauth !== undefined && version !== 1)
+    refuse(
+      `${path}.${xauth}.auth.xauth`,
+      `is not accepted with version ${version}: XAuth is of IKEv1 alone, and IKEv2 would come up without it`,
+    );
+  const mode = connection.publicKeyEncryption;
+  if (mode !== undefined && version !== 1)
+    refuse(
+      `${path}.publicKeyEncryption`,
+      `"${mode}" is not accepted with version ${version}; only IKEv1 has it`,
+    );
   if (version === 2) {
     if (connection.aggressive)
       refuse(`${path}.aggressive`, 'true is not accepted with version 2, which has no Aggressive Mode');
     return;
   }
-  if (local.auth.kind !== remote.auth.kind)
-    refuse(`${path}.local.auth`, 'is not accepted: in IKEv1 both sides have a pre-shared key, or both sign');
-  if (local.auth.kind === 'signature') {
-    if (authMethodOf(connection) === undefined)
-      refuse(`${path}.local.auth.privateKey`, 'is not accepted with IKEv1, which signs with RSA here');
-    if (connection.aggressive)
-      refuse(
-        `${path}.aggressive`,
-        'true is not accepted with certificates: Main Mode hides what Aggressive Mode shows',
-      );
-  }
+  checkMethod(path, connection);
+  checkEncryption(path, connection);
   const [own, theirs] = [pskOf(local.auth), pskOf(remote.auth)];
   if (!equalBytes(own, theirs))
     refuse(
@@ -126,6 +135,66 @@ export function checkIkev1(path: string, connection: Connection): void {
   for (const child of Object.values(connection.children)) checkChild(`${path}.children.${child.name}`, child);
 }
 
+/** Public-key encryption: our key decrypts, and the peer's is known beforehand with whom it belongs to. */
+function checkEncryption(path: string, connection: Connection): void {
+  const { local, remote, publicKeyEncryption: mode } = connection;
+  if (mode === undefined) return;
+  if (local.auth.kind !== 'signature' || remote.auth.kind !== 'signature')
+    refuse(`${path}.publicKeyEncryption`, `"${mode}" is not accepted without an RSA key on both sides`);
+  const { anchors, pinned, keys } = remote.auth;
+  if (anchors.length > 0)
+    refuse(
+      `${path}.remote.auth.ca`,
+      "is not accepted with publicKeyEncryption, in which no certificate is sent; expected the peer's own in certificate or publicKey",
+    );
+  if (local.auth.key.decryptNow === undefined)
+    refuse(
+      `${path}.local.auth.privateKey`,
+      `is not accepted with publicKeyEncryption: ${describeKey(local.auth.key.kind)}${local.auth.key.kind.type === 'rsa' ? ' that only signs' : ''}; expected an RSA key that decrypts, as PEM or DER`,
+    );
+  const kinds = [...pinned.map(({ key }) => key), ...keys.map(({ kind }) => kind)];
+  if (kinds.some((kind) => kind?.type !== 'rsa'))
+    refuse(
+      `${path}.remote.auth.${keys.length > 0 ? 'publicKey' : 'certificate'}`,
+      'is not accepted with publicKeyEncryption: expected RSA',
+    );
+  if (kinds.length > 1)
+    refuse(
+      `${path}.remote.auth`,
+      `${kinds.length} keys of the peer are not accepted with publicKeyEncryption, which uses one; make a connection of each`,
+    );
+  // Nothing else says whom the key belongs to.
+  if (remote.id === undefined) refuse(`${path}.remote.id`, 'is missing; publicKeyEncryption needs it');
+  const room = Math.min(...kinds.map((kind) => rsaRoom(kind?.bits ?? 0)));
+  if (mode === 'original' && local.id !== undefined && local.id.data.length + ID_HEADER_BYTES > room)
+    refuse(
+      `${path}.local.id`,
+      `has ${local.id.data.length} bytes, and the peer's key takes ${room - ID_HEADER_BYTES}; use another identity, or publicKeyEncryption "revised"`,
+    );
+}
+
+/** Refuses what no authentication method of IKEv1 stands for. */
+function checkMethod(path: string, connection: Connection): void {
+  const { local, remote } = connection;
+  if (authMethodOf(connection, 'initiator') !== undefined) return;
+  const kinds = [local.auth.kind, remote.auth.kind];
+  if (kinds.includes('psk') && kinds.includes('signature'))
+    refuse(`${path}.local.auth`, 'is not accepted: in IKEv1 both sides have a pre-shared key, or both sign');
+  const { publicKeyEncryption: mode } = connection;
+  if (mode !== undefined && (local.xauth ?? remote.xauth) !== undefined)
+    refuse(
+      `${path}.publicKeyEncryption`,
+      `"${mode}" is not accepted with XAuth, which comes after signatures here`,
+    );
+  const who =
+    local.auth.kind === 'signature' ? `${describeKey(local.auth.key.kind)} is not accepted` : 'is missing';
+  const xauth = local.xauth ?? remote.xauth;
+  const expected =
+    xauth === undefined ? 'an RSA key, or an ECDSA key on P-256, P-384 or P-521' : 'an RSA key';
+  const why = xauth === undefined ? 'with IKEv1' : 'with XAuth';
+  refuse(`${path}.local.auth.privateKey`, `${who} ${why}; expected ${expected}`);
+}
+
 function checkChild(path: string, child: ChildConfig): void {
   if (child.tfcPaddingBytes > 0)
     refuse(`${path}.tfcPadding`, 'is not accepted with IKEv1, in which nobody can say that he takes it');
@@ -133,6 +202,8 @@ function checkChild(path: string, child: ChildConfig): void {
   const counts = child.proposals.map((own) => phase2Combinations(own).length);
   if (counts.every((count) => count === 0))
     refuse(`${path}.${row}`, 'none of them can be said in IKEv1; expected one such as aes256-sha256');
+  if (child.around.length > 0 && child.around.every((own) => phase2Combinations(own).length === 0))
+    refuse(`${path}.ahProposals`, 'none of them can be said in IKEv1; expected one such as sha256');
   const most = Math.max(...counts);
   if (most > MOST_TRANSFORMS)
     refuse(`${path}.${row}`, `${most} transforms in one proposal; IKEv1 has at most ${MOST_TRANSFORMS}`);
@@ -150,12 +221,6 @@ function checkSelectors(path: string, selectors: readonly TrafficSelector[]): vo
   for (const { startPort, endPort } of selectors)
     if (startPort !== endPort && !(startPort === 0 && endPort === 65535))
       refuse(path, 'a range of ports is not accepted with IKEv1; expected one port, or none for all');
-}
-
-/** The authentication method of phase 1: 1 with a pre-shared key, 3 with RSA (RFC 2409 Appendix A). */
-export function authMethodOf({ local: { auth } }: Connection): number | undefined {
-  if (auth.kind === 'psk') return 1;
-  return auth.key.kind.type === 'rsa' ? 3 : undefined;
 }
 
 /** The key of one side; empty where it has none. */

@@ -218,6 +218,14 @@ export function proposal(use: ProposalUse): Notation<ProposalConfig, string> {
   };
 }
 
+/** What connections, children and pools are called: in logs, commands and file names. */
+export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+/** The name of something in the configuration. */
+export const name: Notation<string, string> = {
+  expected: 'a name of up to 64 letters, digits, ".", "_" or "-"',
+  read: (input) => (typeof input === 'string' && NAME.test(input) ? input : refused),
+};
+
 /** The name of a network device (Linux: 15 bytes, no `/` or white space). */
 export const deviceName: Notation<string, string> = {
   expected: 'a device name of 1 to 15 letters, digits, ".", "_" or "-"',

@@ -7,7 +7,8 @@ import { parseAddress } from '../net/address.ts';
 import { checkJitter, isShunt, toChild, toShunt } from './child.ts';
 import { readAuth } from './credentials.ts';
 import { checkIkev1 } from './ikev1.ts';
-import { showKind } from './notation.ts';
+import { NAME, showKind } from './notation.ts';
+import { checkPools, toPool } from './pool.ts';
 import { configError, refuse } from './refuse.ts';
 import { type ConfigRows, configSchema } from './schema.ts';
 import { closest } from './suggest.ts';
@@ -17,10 +18,9 @@ export type { ConfigInput } from './schema.ts';
 
 type ConnectionRows = ConfigRows['connections'][string];
 
-/** Connections and children are named in logs, commands and file names. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const MAX_CONNECTIONS = 10_000;
 const MAX_CHILDREN = 1000;
+const MAX_POOLS = 1000;
 
 /** swanctl's words for what stands elsewhere or is named otherwise here. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
@@ -65,11 +65,12 @@ function toConfig(rows: ConfigRows): Config {
     retransmit: { ...retransmit, timeoutMs: timeout },
     limits: { ...limits, halfOpenTimeoutMs: halfOpenTimeout },
     natKeepaliveMs: rows.natKeepalive,
-    connections: mapValues(rows.connections, toConnection),
+    pools: mapValues(rows.pools, (name, poolRows) => toPool(`pools.${name}`, poolRows)),
+    connections: mapValues(rows.connections, (name, own) => toConnection(name, own, Object.keys(rows.pools))),
   };
 }
 
-function toConnection(name: string, rows: ConnectionRows): Connection {
+function toConnection(name: string, rows: ConnectionRows, pools: readonly string[]): Connection {
   const path = `connections.${name}`;
   const { local, remote } = rows;
   if (
@@ -86,11 +87,17 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
   const nobody = all.length > 0 && negotiated.length === 0;
   const rekeyJitterMs = rows.rekeyJitter ?? Math.round(rows.rekeyTime / 10);
   checkJitter(path, rows.rekeyTime, rekeyJitterMs);
-  const around = { localAddress: local.address, remoteAddress: remote.address, encap: rows.encap === true };
+  const around = {
+    localAddress: local.address,
+    remoteAddress: remote.address,
+    encap: rows.encap === true,
+    version: rows.version,
+  };
   const connection: Connection = {
     name,
     version: rows.version,
     aggressive: rows.aggressive,
+    publicKeyEncryption: rows.publicKeyEncryption,
     localAddress: local.address,
     remoteAddress: remote.address,
     remotePort: remote.port,
@@ -104,6 +111,9 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
       Object.fromEntries(all.filter(([, childRows]) => isShunt(childRows))),
       (child, childRows) => toShunt(`${path}.children.${child}`, child, childRows, around),
     ),
+    pools: rows.pools,
+    vips: rows.vips,
+    modeConfig: rows.modeConfig,
     encap: rows.encap,
     rekeyTimeMs: rows.rekeyTime,
     rekeyJitterMs,
@@ -112,6 +122,7 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
     unique: rows.unique,
     retryMs: rows.retry,
   };
+  checkPools(path, connection, pools);
   if (!nobody) checkIkev1(path, connection);
   return connection;
 }
@@ -120,6 +131,7 @@ function toConnection(name: string, rows: ConnectionRows): Connection {
 function checkNames(input: unknown): void {
   const connections = property(input, 'connections');
   checkEntries('connections', connections, MAX_CONNECTIONS);
+  checkEntries('pools', property(input, 'pools'), MAX_POOLS);
   for (const [name, connection] of entries(connections))
     checkEntries(`connections.${name}.children`, property(connection, 'children'), MAX_CHILDREN);
 }

@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { SCHEMES } from '../auth/schemes.ts';
 import { certificates, passphrase, privateKey, publicKeys } from './credentials.ts';
 import { flag, list, oneOf, preSharedKey } from './notation.ts';
-import { derived, row } from './option.ts';
+import { derived, row, validator } from './option.ts';
+import { check, password, username, users } from './xauth.ts';
 
 const psk = derived(
   preSharedKey,
@@ -37,6 +38,17 @@ export const localAuth = row(
         'false',
         'Whether an RSA key may sign with SHA-1 for a peer that does not know RFC 7427. Each such signature raises a `warning` event.',
       ),
+      xauth: row(
+        z
+          .strictObject({
+            username: row(validator(username), { doc: 'The name.', expected: username.expected }),
+            password: row(validator(password), { doc: 'The password.', expected: password.expected }),
+          })
+          .optional(),
+        {
+          doc: 'Our user, whom XAuth (IKEv1) asks for after phase 1. With nothing beside it we prove nothing in phase 1, and the peer has a certificate (hybrid authentication).',
+        },
+      ),
     })
     .optional(),
   { doc: 'How we prove our identity: a pre-shared key, or a certificate with its private key.' },
@@ -65,6 +77,17 @@ export const remoteAuth = row(
         flag,
         'false',
         'Whether signatures with SHA-1 are accepted: in certificates, and of RSA in the old authentication method. Each use raises a `warning` event.',
+      ),
+      xauth: row(
+        z
+          .strictObject({
+            users: derived(users, 'none', 'Passwords by name.'),
+            check: derived(check, 'nobody else', 'Is asked about users who are not in `users`.'),
+          })
+          .optional(),
+        {
+          doc: 'The users of whom the peer must be one, by XAuth (IKEv1) after phase 1. With nothing beside it the peer proves nothing in phase 1, and we have a certificate (hybrid authentication).',
+        },
       ),
     })
     .optional(),

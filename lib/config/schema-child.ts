@@ -31,7 +31,7 @@ export const child = z.strictObject({
   ahProposals: derived(
     list(proposal('ah'), 16),
     'none',
-    'AH proposals, best first, in place of `espProposals`: packets are authenticated and not encrypted. Not through a NAT.',
+    'AH proposals, best first, in place of `espProposals`: packets are authenticated and not encrypted. With IKEv1 both may stand together, and AH goes around ESP. Not through a NAT.',
   ),
   start: derived(
     oneOf('none', 'start', 'trap'),

@@ -10,6 +10,7 @@ import {
   integer,
   list,
   oneOf,
+  name as poolName,
   proposal,
 } from './notation.ts';
 import { derived, option, row, section } from './option.ts';
@@ -53,7 +54,16 @@ export const connection = z.strictObject({
     2,
     'Version of IKE. `1` is for old peers; `"any"` answers both and calls with 2. IKEv1 makes the hash of phase 1 out of the integrity algorithm: `aes128-sha256-modp2048`.',
   ),
-  aggressive: option(flag, false, "IKEv1's Aggressive Mode. Who listens can guess at the pre-shared key."),
+  aggressive: option(
+    flag,
+    false,
+    "IKEv1's Aggressive Mode: fewer messages, identities in clear. Who listens can guess at a pre-shared key.",
+  ),
+  publicKeyEncryption: derived(
+    oneOf('revised', 'original'),
+    'signatures',
+    "IKEv1's authentication by RSA encryption in place of signatures: who can read what was encrypted with his public key is who he is. Both sides have an RSA key, and each knows the other's beforehand (`remote.auth.certificate` or `publicKey`).",
+  ),
   proposals: option(list(proposal('ike'), 16), [...DEFAULT_IKE_PROPOSALS], 'IKE proposals, best first.'),
   encap: derived(flag, '`true` for ESP tunnels of the engine', 'Use UDP without NAT, too.'),
   rekeyTime: option(duration(0, 30 * day), '4h', 'The IKE SA is rekeyed after this time; 0 never.'),
@@ -81,6 +91,21 @@ export const connection = z.strictObject({
     duration(100, day),
     '10s',
     'Pause before a connection that must be up is tried again; doubles with each failure, up to ten times this.',
+  ),
+  pools: option(
+    list(poolName, 16, 0),
+    [],
+    'Pools that the peer gets its inner address from, first those that are asked first (Mode-Config, IKEv1). Children without `remoteTs` are for that address.',
+  ),
+  vips: option(
+    list(address(), 2, 0),
+    [],
+    'Inner addresses that we ask the peer for; `0.0.0.0` and `::` take whichever it gives (Mode-Config, IKEv1). Children without `localTs` are for that address, which the engine puts on its device.',
+  ),
+  modeConfig: option(
+    oneOf('pull', 'push'),
+    'pull',
+    'Whether the side that wants an address asks for it, or the other one gives it unasked.',
   ),
   children: row(z.record(z.string(), child).prefault({}), { doc: 'The Child SAs, by name.' }),
 });

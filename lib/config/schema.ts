@@ -15,6 +15,7 @@ import {
 } from './notation.ts';
 import { option, row, section } from './option.ts';
 import { connection } from './schema-connection.ts';
+import { pool } from './schema-pool.ts';
 
 const day = 86_400_000;
 
@@ -113,6 +114,9 @@ export const configSchema = z.strictObject({
     '20s',
     'Pause between NAT keepalives when we are behind a NAT; 0 sends none.',
   ),
+  pools: row(z.record(z.string(), pool).prefault({}), {
+    doc: 'Addresses for remote peers, by name; connections name them in `pools`.',
+  }),
   connections: row(z.record(z.string(), connection).prefault({}), { doc: 'The connections, by name.' }),
 });
 

@@ -43,6 +43,8 @@ export interface Config {
   };
   readonly limits: Limits;
   readonly natKeepaliveMs: number;
+  /** Addresses for remote peers, by name. */
+  readonly pools: Readonly<Record<string, PoolConfig>>;
   readonly connections: Readonly<Record<string, Connection>>;
 }
 
@@ -52,6 +54,19 @@ export interface KernelConfig {
   readonly leftovers: 'clear' | 'adopt' | 'refuse' | 'flush';
   /** The first of 65,536 request ids, which are nobody else's. */
   readonly reqid: number;
+}
+
+/** Addresses of one family, and what goes with them. */
+export interface PoolConfig {
+  /** Ranges; only their addresses count. */
+  readonly addresses: readonly TrafficSelector[];
+  readonly dns: readonly string[];
+  readonly nbns: readonly string[];
+  /** IPv4 networks. */
+  readonly splitInclude: readonly TrafficSelector[];
+  readonly splitExclude: readonly TrafficSelector[];
+  readonly banner: string | undefined;
+  readonly defaultDomain: string | undefined;
 }
 
 export interface Limits {
@@ -74,6 +89,8 @@ export interface Connection {
   readonly version: 1 | 2 | 'any';
   /** IKEv1 calls with Aggressive Mode and answers it. */
   readonly aggressive: boolean;
+  /** How IKEv1 uses RSA keys (RFC 2409 §5.2, §5.3); undefined: they sign. */
+  readonly publicKeyEncryption: 'revised' | 'original' | undefined;
   /** `%any` answers any address and never initiates. */
   readonly localAddress: string | undefined;
   readonly remoteAddress: string | undefined;
@@ -83,6 +100,12 @@ export interface Connection {
   readonly remote: RemotePeer;
   readonly proposals: readonly ProposalConfig[];
   readonly children: Readonly<Record<string, ChildConfig>>;
+  /** Names of the pools that the peer gets its address from; empty: it gets none. */
+  readonly pools: readonly string[];
+  /** Addresses that we ask the peer for; `0.0.0.0` and `::` stand for any. */
+  readonly vips: readonly string[];
+  /** Who begins with it: whoever wants an address, or whoever gives it. */
+  readonly modeConfig: 'pull' | 'push';
   /** Children that let traffic pass or drop it and are never negotiated. */
   readonly shunts: Readonly<Record<string, ShuntConfig>>;
   /** Ask for UDP encapsulation even without a NAT; undefined: where the data plane is faster with it. */
@@ -103,18 +126,22 @@ export interface LocalPeer {
   /** `undefined`: our address, which only a pre-shared key can go with. */
   readonly id: Identity | undefined;
   readonly auth: LocalAuth;
+  /** Our user, whom XAuth of IKEv1 asks for. */
+  readonly xauth: XauthClient | undefined;
 }
 
 export interface RemotePeer {
   /** `undefined`: any identity. */
   readonly id: Identity | undefined;
   readonly auth: RemoteAuth;
+  /** The users of whom the peer must be one, by XAuth of IKEv1. */
+  readonly xauth: XauthServer | undefined;
 }
 
 /** How we prove who we are. */
-export type LocalAuth = PskAuth | SigningAuth;
+export type LocalAuth = PskAuth | SigningAuth | NoAuth;
 /** How the peer must prove who it is. */
-export type RemoteAuth = PskAuth | (TrustPolicy & { readonly kind: 'signature' });
+export type RemoteAuth = PskAuth | (TrustPolicy & { readonly kind: 'signature' }) | NoAuth;
 
 export interface PskAuth {
   readonly kind: 'psk';
@@ -131,6 +158,26 @@ export interface SigningAuth {
   readonly signatures: readonly string[];
   readonly allowSha1: boolean;
 }
+
+/** In phase 1 of IKEv1 alone, and only where XAuth follows (hybrid authentication). */
+export interface NoAuth {
+  readonly kind: 'none';
+}
+
+export interface XauthClient {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface XauthServer {
+  /** Passwords by name. */
+  readonly users: Readonly<Record<string, string>>;
+  /** Asked about users who are not among `users`. */
+  readonly check: XauthCheck | undefined;
+}
+
+/** Whether a user may come in. It is the program's: it may take its time, and throw. */
+export type XauthCheck = (username: string, password: string) => Promise<boolean>;
 
 /** An identity as it is on the wire (RFC 7296 §3.5): type number and octets, with the text it was written as. */
 export interface Identity {
@@ -158,6 +205,8 @@ export interface ChildConfig {
   readonly remoteTs: readonly TrafficSelector[];
   readonly protocol: 'esp' | 'ah';
   readonly proposals: readonly ProposalConfig[];
+  /** AH that goes around ESP (IKEv1); empty: none does. */
+  readonly around: readonly ProposalConfig[];
   /** What is asked for; a peer may answer `transport` with tunnel mode (RFC 7296 §1.3.1). */
   readonly mode: 'tunnel' | 'transport';
   /** `start`: up as long as the gateway runs. `trap`: up when a packet asks. */

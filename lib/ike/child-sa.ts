@@ -3,13 +3,20 @@
 
 import { toHex, uint32, wipe } from '../bytes.ts';
 import type { ChildConfig, VolumeLimits } from '../config/types.ts';
-import type { ErrorInfo, Result } from '../errors.ts';
-import { fail, ok } from '../errors.ts';
-import type { Policy, SaLimits, SaParameters } from '../ipsec/data-plane.ts';
-import { containsSelector, formatSelector, sameSelector, type TrafficSelector } from '../ipsec/selector.ts';
+import { type ErrorInfo, fail, ok, type Result } from '../errors.ts';
+import type { SaLimits, SaParameters } from '../ipsec/data-plane.ts';
+import {
+  containsSelector,
+  formatSelector,
+  hostSelector,
+  sameSelector,
+  type TrafficSelector,
+} from '../ipsec/selector.ts';
+import { shorterLife, smallerVolume } from './child-lifetimes.ts';
 import type { ChildSaInfo, DownReason } from './events.ts';
 import type { Host } from './host.ts';
 import type { AnyIkeSa } from './ike-sa.ts';
+import { kernelOf, kernelSaOf } from './kernel-options.ts';
 import { readdress } from './narrowing.ts';
 import { policyPriority } from './priority.ts';
 import { formatSuite } from './proposal.ts';
@@ -30,6 +37,8 @@ export interface ChildAgreement {
   readonly keys: { readonly initiator: ChildKeys; readonly responder: ChildKeys };
   readonly spiIn: number;
   readonly spiOut: number;
+  /** AH that goes around it (an SA bundle of IKEv1, RFC 2401 §4.3). */
+  readonly around?: AhAround & { readonly keys: ChildAgreement['keys'] };
   readonly localTs: readonly TrafficSelector[];
   readonly remoteTs: readonly TrafficSelector[];
   /** Of the exchange that made it: what collisions are decided by (RFC 7296 §2.8.1). */
@@ -41,6 +50,13 @@ export interface ChildAgreement {
   /** Ends that the peer has asked for, where they are sooner than the configured ones (IKEv1). */
   readonly mostLifeMs?: number;
   readonly mostBytes?: number;
+}
+
+/** The AH SAs of a bundle. */
+export interface AhAround {
+  readonly suite: ChildSuite;
+  readonly spiIn: number;
+  readonly spiOut: number;
 }
 
 export type Nonces = readonly [ni: Uint8Array, nr: Uint8Array];
@@ -66,6 +82,8 @@ export class ChildSa {
   readonly encap: boolean;
   readonly inId: number;
   readonly outId: number;
+  /** With the ids of its two SAs in the data plane. */
+  readonly around: (AhAround & { readonly inId: number; readonly outId: number }) | undefined;
   /** The IKE SA that controls it; changes when that is rekeyed. */
   ike: AnyIkeSa;
   state: ChildSaInfo['state'] = 'installing';
@@ -79,7 +97,8 @@ export class ChildSa {
   rekeyWaits = false;
   readonly #host: Host;
   #policy: SharedPolicy | undefined;
-  #outbound: SaParameters | undefined;
+  /** In the order in which they go into the data plane. */
+  #outbound: readonly SaParameters[] = [];
   #timers: Timer[] = [];
   #inboundAdded = false;
   readonly #tfc: boolean;
@@ -98,6 +117,14 @@ export class ChildSa {
     this.suite = agreement.suite;
     this.spiIn = agreement.spiIn;
     this.spiOut = agreement.spiOut;
+    const { around } = agreement;
+    this.around = around && {
+      suite: around.suite,
+      spiIn: around.spiIn,
+      spiOut: around.spiOut,
+      inId: host.nextId(),
+      outId: host.nextId(),
+    };
     this.localTs = agreement.localTs;
     this.remoteTs = agreement.remoteTs;
     this.nonces = agreement.nonces;
@@ -113,23 +140,22 @@ export class ChildSa {
    * one until the initiator has deleted it, for only then the initiator is known to receive on the new one (RFC 7296 §2.8).
    */
   install(agreement: ChildAgreement, done: (result: Result<ChildSa>) => void): void {
-    const { dataPlane } = this.#host.runtime;
-    const [outgoing, incoming] = agreement.initiator
-      ? [agreement.keys.initiator, agreement.keys.responder]
-      : [agreement.keys.responder, agreement.keys.initiator];
+    const sent = agreement.initiator ? 'initiator' : 'responder';
+    const received = agreement.initiator ? 'responder' : 'initiator';
+    const { keys, around } = agreement;
     const failed = (error: ErrorInfo): void => {
-      wipe(outgoing.encryption, outgoing.integrity, incoming.encryption, incoming.integrity);
+      for (const one of [keys.initiator, keys.responder, around?.keys.initiator, around?.keys.responder])
+        wipe(one?.encryption, one?.integrity);
       this.#withdraw();
       done(fail(error.code, error.message));
     };
     this.#takePolicy(agreement.replaces, (policyError) => {
       if (policyError !== undefined) return failed(policyError);
-      logChildKeys(this, outgoing, incoming);
-      dataPlane.addSa(this.#parameters('in', incoming), (inError) => {
-        wipe(incoming.encryption, incoming.integrity);
+      logChildKeys(this, keys[sent], keys[received]);
+      this.#add(this.#bundle('in', keys[received], around?.keys[received]), (inError) => {
         if (inError !== undefined) return failed(inError);
         this.#inboundAdded = true;
-        this.#outbound = this.#parameters('out', outgoing);
+        this.#outbound = this.#bundle('out', keys[sent], around?.keys[sent]);
         const waits = agreement.holdOutbound ?? (agreement.replaces !== undefined && !agreement.initiator);
         if (waits) return done(ok(this));
         this.activate((outError) => (outError === undefined ? done(ok(this)) : failed(outError)));
@@ -140,10 +166,19 @@ export class ChildSa {
   /** Sends on this SA from now on. Does nothing when it does so already. */
   activate(done: (error?: ErrorInfo) => void = () => {}): void {
     const parameters = this.#outbound;
-    if (parameters === undefined || this.removed) return done();
-    this.#outbound = undefined;
-    this.#host.runtime.dataPlane.addSa(parameters, (error) => {
-      wipe(parameters.encryptionKey, parameters.integrityKey);
+    if (parameters.length === 0 || this.removed) return done();
+    this.#outbound = [];
+    this.#add(parameters, done);
+  }
+
+  /** Adds one after the other, up to the first error; the keys are wiped then. */
+  #add(parameters: readonly SaParameters[], done: (error?: ErrorInfo) => void): void {
+    const [next, ...rest] = parameters;
+    if (next === undefined) return done();
+    this.#host.runtime.dataPlane.addSa(next, (error) => {
+      wipe(next.encryptionKey, next.integrityKey);
+      if (error === undefined) return this.#add(rest, done);
+      wipeAll(rest);
       done(error);
     });
   }
@@ -185,9 +220,13 @@ export class ChildSa {
   /** Follows the peer to a new address (RFC 7296 §2.23). */
   movePath(): void {
     const path = { local: this.ike.local, remote: this.ike.remote };
-    if (this.#outbound !== undefined) this.#outbound = { ...this.#outbound, ...path };
-    else this.#host.runtime.dataPlane.updateSa(this.outId, path);
-    this.#host.runtime.dataPlane.updateSa(this.inId, path);
+    const { dataPlane } = this.#host.runtime;
+    const waits = this.#outbound.length > 0;
+    this.#outbound = this.#outbound.map((sa) => ({ ...sa, ...path }));
+    for (const { inId, outId } of [this, ...(this.around === undefined ? [] : [this.around])]) {
+      if (!waits) dataPlane.updateSa(outId, path);
+      dataPlane.updateSa(inId, path);
+    }
     // The selectors of transport mode are the outer addresses: only a new SA can have other ones.
     const stays = (selectors: readonly TrafficSelector[], address: string): boolean =>
       readdress(selectors, address)?.every((moved, i) => sameSelector(moved, selectors[i])) === true;
@@ -200,6 +239,14 @@ export class ChildSa {
     const within = (inner: readonly TrafficSelector[], outer: readonly TrafficSelector[]): boolean =>
       inner.every((part) => outer.some((whole) => containsSelector(whole, part)));
     return within(other.localTs, this.localTs) && within(other.remoteTs, this.remoteTs);
+  }
+
+  /** Of its SAs in the data plane. */
+  get saIds(): readonly number[] {
+    return [this, ...(this.around === undefined ? [] : [this.around])].flatMap(({ inId, outId }) => [
+      inId,
+      outId,
+    ]);
   }
 
   info(): ChildSaInfo {
@@ -217,6 +264,7 @@ export class ChildSa {
       protocol: this.config.protocol,
       mode: this.mode,
       proposal: formatSuite(this.suite),
+      ...(this.around === undefined ? {} : { around: describeAround(this.around) }),
       encap: this.encap,
       establishedAtMs: this.establishedAtMs,
     };
@@ -227,11 +275,14 @@ export class ChildSa {
     this.removed = true;
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
-    wipe(this.#outbound?.encryptionKey, this.#outbound?.integrityKey);
-    this.#outbound = undefined;
-    dataPlane.deleteSa(this.outId);
-    dataPlane.deleteSa(this.inId);
-    if (!this.#inboundAdded) dataPlane.releaseSpi(this.spiIn);
+    wipeAll(this.#outbound);
+    this.#outbound = [];
+    // What is inside goes first.
+    for (const { inId, outId, spiIn } of [this, ...(this.around === undefined ? [] : [this.around])]) {
+      dataPlane.deleteSa(outId);
+      dataPlane.deleteSa(inId);
+      if (!this.#inboundAdded) dataPlane.releaseSpi(spiIn);
+    }
     if (this.#policy !== undefined && --this.#policy.users === 0) dataPlane.deletePolicy(this.#policy.id);
   }
 
@@ -242,16 +293,14 @@ export class ChildSa {
       this.#policy = shared;
       return done();
     }
-    const policy: SharedPolicy = { id: this.#host.nextId(), users: 1 };
+    const id = this.#host.nextId();
     const { localTs, remoteTs } = this;
     const priority = policyPriority('protect', localTs, remoteTs);
-    this.#host.runtime.dataPlane.addPolicy(
-      { id: policy.id, kind: 'protect', priority, localTs, remoteTs, ...kernelOf(this.config) },
-      (error) => {
-        if (error === undefined) this.#policy = policy;
-        done(error);
-      },
-    );
+    const policy = { id, kind: 'protect', priority, localTs, remoteTs, ...kernelOf(this.config) } as const;
+    this.#host.runtime.dataPlane.addPolicy(policy, (error) => {
+      if (error === undefined) this.#policy = { id, users: 1 };
+      done(error);
+    });
   }
 
   /** A limit that jitter has taken its part of is the same for both directions: whichever comes to it first speaks for both. */
@@ -269,10 +318,41 @@ export class ChildSa {
     };
   }
 
+  /** The SA of one direction, and before it the AH SA that goes around it. */
+  #bundle(
+    direction: 'in' | 'out',
+    keys: ChildKeys,
+    aroundKeys: ChildKeys | undefined,
+  ): readonly SaParameters[] {
+    const { around } = this;
+    const sa = this.#parameters(direction, keys);
+    const { integ, esn } = around?.suite ?? {};
+    if (around === undefined || aroundKeys === undefined || integ === undefined) return [sa];
+    const outer: SaParameters = {
+      id: direction === 'in' ? around.inId : around.outId,
+      direction,
+      protocol: 'ah',
+      mode: 'transport',
+      spi: direction === 'in' ? around.spiIn : around.spiOut,
+      policyId: 0,
+      local: sa.local,
+      remote: sa.remote,
+      udpEncapsulation: false,
+      esn: esn?.name === 'esn',
+      replayWindow: sa.replayWindow,
+      ...kernelSaOf(this.config, this.#times),
+      // Of what the inner SA made: packets between the two hosts.
+      localTs: [hostSelector(sa.local.address)],
+      remoteTs: [hostSelector(sa.remote.address)],
+      integrity: integ,
+      integrityKey: aroundKeys.integrity,
+    };
+    return [outer, { ...sa, outerSaId: outer.id }];
+  }
+
   #parameters(direction: 'in' | 'out', keys: ChildKeys): SaParameters {
     const { encr, integ, esn } = this.suite;
-    const { replayWindow, header, tfcPaddingBytes, kernel } = this.config;
-    const { lifeTimeMs } = this.#times;
+    const { replayWindow, header, tfcPaddingBytes } = this.config;
     const padded = direction === 'out' && this.mode === 'tunnel' && encr !== undefined && this.#tfc;
     const basics = {
       id: direction === 'in' ? this.inId : this.outId,
@@ -290,8 +370,7 @@ export class ChildSa {
       ...(this.#limits === undefined ? {} : { limits: this.#limits }),
       ...(this.mode === 'tunnel' ? { header } : {}),
       ...(padded && tfcPaddingBytes > 0 ? { tfcBytes: tfcPaddingBytes } : {}),
-      ...(lifeTimeMs > 0 ? { lifeSeconds: Math.ceil(lifeTimeMs / 1000) + GRACE_SECONDS } : {}),
-      ...(kernel === undefined ? {} : { kernel }),
+      ...kernelSaOf(this.config, this.#times),
     } as const;
     if (encr !== undefined)
       return {
@@ -306,35 +385,16 @@ export class ChildSa {
   }
 }
 
-/** The negotiation ends an SA itself; only where it is gone the data plane has to. */
-const GRACE_SECONDS = 30;
+function wipeAll(parameters: readonly SaParameters[]): void {
+  for (const { encryptionKey, integrityKey } of parameters) wipe(encryptionKey, integrityKey);
+}
 
-/** A child's options for the kernel, as a policy has them. */
-export function kernelOf({ kernel }: Pick<ChildConfig, 'kernel'>): Pick<Policy, 'kernel'> {
-  return kernel === undefined ? {} : { kernel };
+function describeAround({ spiIn, spiOut, suite }: AhAround): NonNullable<ChildSaInfo['around']> {
+  return { spis: { in: toHex(uint32(spiIn)), out: toHex(uint32(spiOut)) }, proposal: formatSuite(suite) };
 }
 
 function sameSets(a: ChildSa, b: ChildSa): boolean {
   const same = (x: readonly TrafficSelector[], y: readonly TrafficSelector[]): boolean =>
     x.length === y.length && x.every((selector, i) => sameSelector(selector, y[i]));
   return same(a.localTs, b.localTs) && same(a.remoteTs, b.remoteTs);
-}
-
-/** Where what the peer has asked for ends sooner, this share of it is over when the next SA is to be there. */
-const SOFT_SHARE = 0.9;
-
-function shorterLife(
-  { rekeyTimeMs, rekeyJitterMs, lifeTimeMs }: ChildConfig,
-  mostMs: number,
-): Pick<ChildConfig, 'rekeyTimeMs' | 'rekeyJitterMs' | 'lifeTimeMs'> {
-  if (mostMs === 0 || (lifeTimeMs > 0 && lifeTimeMs <= mostMs))
-    return { rekeyTimeMs, rekeyJitterMs, lifeTimeMs };
-  const soft = Math.min(rekeyTimeMs || mostMs, mostMs * SOFT_SHARE);
-  return { rekeyTimeMs: soft, rekeyJitterMs: Math.min(rekeyJitterMs, soft / 10), lifeTimeMs: mostMs };
-}
-
-function smallerVolume(own: VolumeLimits, most: number): VolumeLimits {
-  if (most === 0 || (own.life > 0 && own.life <= most)) return own;
-  const rekey = Math.floor(Math.min(own.rekey || most, most * SOFT_SHARE));
-  return { rekey, jitter: Math.min(own.jitter, Math.floor(rekey / 10)), life: most };
 }

@@ -54,6 +54,25 @@ export interface IkeSaInfo {
   readonly proposal: string;
   readonly natDetected: { readonly local: boolean; readonly remote: boolean };
   readonly establishedAtMs: number;
+  /** The user of XAuth: the peer's where we asked, else ours. */
+  readonly xauthId?: string;
+  /** Inner addresses that the peer has given to us, and we to the peer. */
+  readonly vips?: readonly string[];
+  readonly remoteVips?: readonly string[];
+  /** What the peer told us with our address. Texts of a stranger: show them with care. */
+  readonly settings?: PeerSettings;
+}
+
+/** What a peer tells whom it gives an address (Mode-Config). Networks as `10.1.0.0/16`. */
+export interface PeerSettings {
+  readonly addresses: readonly string[];
+  readonly dns: readonly string[];
+  readonly nbns: readonly string[];
+  /** Networks that it wants sent through the tunnel, and those that it does not (Unity). They are told, and not acted upon. */
+  readonly splitInclude: readonly string[];
+  readonly splitExclude: readonly string[];
+  readonly banner?: string;
+  readonly defaultDomain?: string;
 }
 
 export interface ChildSaInfo {
@@ -64,6 +83,11 @@ export interface ChildSaInfo {
   readonly state: 'installing' | 'established' | 'rekeying' | 'rekeyed' | 'deleting';
   /** 8 hexadecimal digits each; `in` is ours, `out` the peer's. */
   readonly spis: { readonly in: string; readonly out: string };
+  /** AH around it, where IKEv1 has agreed on both. */
+  readonly around?: {
+    readonly spis: { readonly in: string; readonly out: string };
+    readonly proposal: string;
+  };
   /** Ids of the two SAs in the data plane, and of their policy. */
   readonly saIds: { readonly in: number; readonly out: number };
   readonly policyId: number;

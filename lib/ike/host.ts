@@ -7,9 +7,11 @@ import type { CookieJar } from './cookie.ts';
 import type { DownReason } from './events.ts';
 import type { FailureReport } from './failure.ts';
 import type { AnyIkeSa } from './ike-sa.ts';
+import type { Pools } from './pools.ts';
 import type { Runtime } from './runtime.ts';
 import type { SaTable } from './sa-table.ts';
 import type { IkeSa, Reply } from './v2/ike-sa.ts';
+import type { Vips } from './vips.ts';
 import type { Payload } from './wire/message.ts';
 
 export interface Host {
@@ -17,6 +19,8 @@ export interface Host {
   readonly config: Config;
   readonly table: SaTable;
   readonly cookies: CookieJar;
+  readonly pools: Pools;
+  readonly vips: Vips;
   readonly ports: { readonly ike: number; readonly natt: number };
   /** A number that no SA or policy of this gateway had. */
   nextId(): number;

@@ -12,12 +12,14 @@ import type { FailureReport } from './failure.ts';
 import type { Host } from './host.ts';
 import type { AnyIkeSa } from './ike-sa.ts';
 import { ConnectionKeeper, type Done } from './keeper.ts';
+import { Pools } from './pools.ts';
 import type { Datagram, Runtime } from './runtime.ts';
 import { SaTable } from './sa-table.ts';
 import { Shunts } from './shunts.ts';
 import { warnOfIkev1 } from './v1/warnings.ts';
 import type { IkeSa, Reply } from './v2/ike-sa.ts';
 import { respond } from './v2/responders.ts';
+import { Vips } from './vips.ts';
 import type { Payload } from './wire/message.ts';
 
 export class IkeEndpoint implements Host {
@@ -26,6 +28,8 @@ export class IkeEndpoint implements Host {
   readonly ports: Host['ports'];
   readonly table: SaTable;
   readonly cookies: CookieJar;
+  readonly pools: Pools;
+  readonly vips = new Vips(this);
   readonly #dispatcher: Dispatcher;
   readonly #keepers: ReadonlyMap<string, ConnectionKeeper>;
   readonly #shunts: Shunts;
@@ -42,6 +46,7 @@ export class IkeEndpoint implements Host {
     this.ports = ports;
     this.table = new SaTable(runtime, config.limits);
     this.cookies = new CookieJar(runtime);
+    this.pools = new Pools(config.pools);
     this.#dispatcher = new Dispatcher(this);
     this.#shunts = new Shunts(this);
     this.#keepers = new Map(
@@ -199,13 +204,12 @@ export class IkeEndpoint implements Host {
   }
 
   childUp(child: ChildSa, replaces?: ChildSa): void {
-    this.#children.set(child.inId, child).set(child.outId, child);
+    for (const id of child.saIds) this.#children.set(id, child);
     this.#keeperOf(child.ike.connection)?.childUp(child, replaces);
   }
 
   childDown(child: ChildSa, reason: DownReason | undefined): void {
-    this.#children.delete(child.inId);
-    this.#children.delete(child.outId);
+    for (const id of child.saIds) this.#children.delete(id);
     this.#keeperOf(child.ike.connection)?.childDown(child, reason);
   }
 

@@ -43,6 +43,9 @@ export abstract class AnyIkeSa {
   lastHeardMs: number;
   localId: Identity | undefined;
   remoteId: Identity | undefined;
+  /** Inner addresses that the peer gave us, and that we gave the peer. */
+  vips: readonly string[] = [];
+  remoteVips: readonly string[] = [];
   readonly children = new Set<ChildSa>();
   /** Why it ends, once it is to end. */
   closeReason: DownReason | undefined;

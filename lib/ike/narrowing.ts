@@ -38,25 +38,36 @@ export function isNarrowed(answer: readonly TrafficSelector[], offered: readonly
   return answer.length > 0 && answer.every((part) => offered.some((offer) => containsSelector(offer, part)));
 }
 
-/** Configured selectors, with the connection's own address where none are (`dynamic`). */
+/** Configured selectors, with the connection's own addresses where none are (`dynamic`). */
 export function resolveSelectors(
   configured: readonly TrafficSelector[],
-  ownAddress: string,
+  ...ownAddresses: readonly string[]
 ): readonly TrafficSelector[] {
-  return configured.length > 0 ? configured : [hostSelector(ownAddress)];
+  return configured.length > 0 ? configured : ownAddresses.map(hostSelector);
 }
 
-/** A child's selectors between two outer addresses: as configured, in transport mode what of that is of the addresses themselves. */
+/**
+ * A child's selectors between two outer addresses: as configured, in transport mode what of that is of the addresses themselves. In tunnel
+ * mode inner addresses that one side has given to the other stand in place of that one's outer one.
+ */
 export function childSelectors(
   { localTs, remoteTs, mode }: Pick<ChildConfig, 'localTs' | 'remoteTs' | 'mode'>,
   local: string,
   remote: string,
+  inner: { readonly local: readonly string[]; readonly remote: readonly string[] } = {
+    local: [],
+    remote: [],
+  },
 ): { readonly localTs: readonly TrafficSelector[]; readonly remoteTs: readonly TrafficSelector[] } {
-  const side = (configured: readonly TrafficSelector[], own: string): readonly TrafficSelector[] => {
-    const resolved = resolveSelectors(configured, own);
-    return mode === 'transport' ? narrow(resolved, [hostSelector(own)]) : resolved;
+  const side = (
+    configured: readonly TrafficSelector[],
+    own: string,
+    given: readonly string[],
+  ): readonly TrafficSelector[] => {
+    if (mode === 'transport') return narrow(resolveSelectors(configured, own), [hostSelector(own)]);
+    return resolveSelectors(configured, ...(given.length > 0 ? given : [own]));
   };
-  return { localTs: side(localTs, local), remoteTs: side(remoteTs, remote) };
+  return { localTs: side(localTs, local, inner.local), remoteTs: side(remoteTs, remote, inner.remote) };
 }
 
 /**

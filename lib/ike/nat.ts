@@ -82,7 +82,7 @@ export function wantsEncap(
   if (dataPlane.udpEncapsulationOnly || encap !== undefined)
     return dataPlane.udpEncapsulationOnly || encap === true;
   const plain = Object.values(children).every(
-    ({ protocol, mode }) => protocol === 'esp' && mode === 'tunnel',
+    ({ protocol, around, mode }) => protocol === 'esp' && around.length === 0 && mode === 'tunnel',
   );
   return plain && dataPlane.prefersUdpEncapsulation === true;
 }

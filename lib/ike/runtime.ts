@@ -1,7 +1,15 @@
 // The negotiation's only door to the outside world. Everything under lib/ike takes time, randomness, network, slow work
 // and the data plane from here, so that the simulation can supply them from a seed and a virtual clock.
 
-import type { SignJob, SignOutcome, VerifyJob, VerifyOutcome } from '../auth/peer.ts';
+import type {
+  DecryptJob,
+  DecryptOutcome,
+  SignJob,
+  SignOutcome,
+  VerifyJob,
+  VerifyOutcome,
+} from '../auth/peer.ts';
+import type { XauthCheck } from '../config/types.ts';
 import type { Crypto, KeyExchangeJob, KeyExchangeOutcome } from '../crypto/provider.ts';
 import type { Result } from '../errors.ts';
 import type { DataPlane } from '../ipsec/data-plane.ts';
@@ -25,8 +33,12 @@ export interface Runtime {
   keyExchange(job: KeyExchangeJob, done: (outcome: KeyExchangeOutcome) => void): void;
   /** Signs, perhaps far away; `done` as with `keyExchange`. It is called, however long the signer takes: after a time with an error. */
   sign(job: SignJob, done: (outcome: SignOutcome) => void): void;
+  /** Decrypts with a private key; `done` as with `keyExchange`. */
+  decrypt(job: DecryptJob, done: (outcome: DecryptOutcome) => void): void;
   /** Checks a peer's certificates and signature; `done` as with `keyExchange`. */
   verifyPeer(job: VerifyJob, done: (outcome: VerifyOutcome) => void): void;
+  /** Asks the program about a user; `done` as with `keyExchange`. Whatever goes wrong, and no answer in time, is a no. */
+  checkUser(check: XauthCheck, username: string, password: string, done: (passed: boolean) => void): void;
   readonly dataPlane: DataPlane;
   /** What users, logs and the demonstration see. */
   emit(event: IkeEvent): void;

@@ -2,8 +2,8 @@
 
 import type { Connection, ShuntConfig } from '../config/types.ts';
 import type { ErrorInfo } from '../errors.ts';
-import { kernelOf } from './child-sa.ts';
 import type { Host } from './host.ts';
+import { kernelOf } from './kernel-options.ts';
 import { resolveSelectors } from './narrowing.ts';
 import { policyPriority } from './priority.ts';
 import { localAddressOf } from './traps.ts';

@@ -4,8 +4,8 @@ import type { ChildConfig, Connection } from '../config/types.ts';
 import type { ErrorInfo, Result } from '../errors.ts';
 import { ok } from '../errors.ts';
 import type { PacketSummary } from '../ipsec/data-plane.ts';
-import { kernelOf } from './child-sa.ts';
 import type { Host } from './host.ts';
+import { kernelOf } from './kernel-options.ts';
 import { childSelectors } from './narrowing.ts';
 import { policyPriority } from './priority.ts';
 

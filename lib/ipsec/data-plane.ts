@@ -48,6 +48,13 @@ export interface DataPlane {
   addPolicy(policy: Policy, done: (error?: ErrorInfo) => void): void;
   deletePolicy(id: number): void;
 
+  /**
+   * Puts an inner address of ours, which a peer has given us, where traffic for the tunnels leaves from, and takes it away again. Absent
+   * where there is no device: the program knows the address then.
+   */
+  addAddress?(address: string, done: (error?: ErrorInfo) => void): void;
+  removeAddress?(address: string): void;
+
   /** Sums over all SAs, and drops by cause. */
   stats(): DataPlaneStats;
 

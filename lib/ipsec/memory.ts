@@ -56,6 +56,18 @@ export class MemoryDataPlane implements DataPlane {
     return this.#policies;
   }
 
+  /** Inner addresses of ours. */
+  readonly addresses = new Set<string>();
+
+  addAddress(address: string, done: (error?: ErrorInfo) => void): void {
+    this.addresses.add(address);
+    done();
+  }
+
+  removeAddress(address: string): void {
+    this.addresses.delete(address);
+  }
+
   /** The SA that a policy's traffic would take. */
   outboundSa(policyId: number): SaParameters | undefined {
     return [...this.#sas.values()].findLast((sa) => sa.direction === 'out' && sa.policyId === policyId);

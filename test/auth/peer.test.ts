@@ -166,6 +166,16 @@ test('hostile certificates never throw, and none that was changed is believed', 
   }
   assert.ok(read > 20, `only ${read} of them could be read: the mutations are too coarse to prove anything`);
 });
+test('RFC 5280 §4.1.1.3: a signature that is no whole number of bytes is malformed', () => {
+  const { value } = decode(hq).signature;
+  const changed = hq.der.slice();
+  const unusedBits = changed.length - value.length - 1;
+  assert.equal(changed[unusedBits], 0);
+  changed[unusedBits] = 1;
+  // A bit that is not used and is set is found by the readers of ASN.1.
+  changed[changed.length - 1] &= 0xfe;
+  assert.equal(decodeCertificate(changed).ok, false);
+});
 test('RFC 5280 §4.1: deep nesting and long lengths cost little', () => {
   const nests = [
     Uint8Array.from({ length: 16_000 }, (_, i) => (i % 2 === 0 ? 0x30 : 0x80)),

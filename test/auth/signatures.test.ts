@@ -1,7 +1,7 @@
 // AUTH by signature: what is written, what is read, which scheme is chosen, and that each verifies with its own key alone.
 
 import assert from 'node:assert/strict';
-import { createHash, createPublicKey } from 'node:crypto';
+import { createHash, createPublicKey, sign as createSignature, verify as verifySignature } from 'node:crypto';
 import { test } from 'node:test';
 import {
   chooseScheme,
@@ -15,6 +15,7 @@ import { callbackKey, readPrivateKey, readPublicKey } from '../../lib/auth/keys.
 import { type SignatureCheck, verifyLater, verifyNow } from '../../lib/auth/primitives.ts';
 import {
   ECDSA_BY_METHOD,
+  ecdsaBare,
   RSA_BARE,
   RSA_SHA1,
   SCHEMES,
@@ -320,4 +321,34 @@ test('private keys are read as PKCS#8, PKCS#1, SEC1, DER and encrypted, and refu
   assert.ok(!readPrivateKey(pki.ca('/CN=weak', { key: 'rsa1024' }).key).ok);
   assert.ok(!readPrivateKey(pki.ca('/CN=odd', { key: 'secp256k1' }).key).ok);
   assert.ok(!readPublicKey('nothing').ok);
+});
+
+test('RFC 2409 §5.1: ECDSA of IKEv1 signs a hash as it stands, of any length, as OpenSSL does with one that it made itself', async () => {
+  const cases = [
+    ['p256', 'prime256v1', 'sha256'],
+    ['p256', 'prime256v1', 'sha512'],
+    ['p384', 'secp384r1', 'sha384'],
+    ['p384', 'secp384r1', 'sha1'],
+    ['p521', 'secp521r1', 'sha512'],
+  ] as const;
+  for (const [name, curve, digest] of cases) {
+    const scheme = ecdsaBare(curve);
+    const { spki, sign } = key(name);
+    const signed = createHash(digest).update(DATA).digest();
+    const ours = await sign(scheme, signed);
+    const publicKey = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+    assert.ok(verifySignature(digest, DATA, { key: publicKey, dsaEncoding: 'ieee-p1363' }, ours));
+    const { key: pem } = issued.get(name) ?? assert.fail();
+    const theirs = new Uint8Array(createSignature(digest, DATA, { key: pem, dsaEncoding: 'ieee-p1363' }));
+    for (const signature of [ours, theirs]) {
+      assert.ok(verifyNow({ scheme, spki, signed, signature }));
+      assert.ok(await verifyLater({ scheme, spki, signed, signature }));
+      assert.ok(!verifyNow({ scheme, spki, signed: signed.subarray(1), signature }));
+      assert.ok(!verifyNow({ scheme, spki, signed, signature: signature.subarray(1) }));
+      assert.ok(!verifyNow({ scheme, spki, signed, signature: new Uint8Array(signature.length) }));
+      assert.ok(!verifyNow({ scheme: ecdsaBare('secp256k1'), spki, signed, signature }));
+      assert.ok(!verifyNow({ scheme, spki: key('rsa2048').spki, signed, signature }));
+    }
+    assert.notDeepEqual(await sign(scheme, signed), ours, 'each has a number of its own');
+  }
 });

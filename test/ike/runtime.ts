@@ -1,6 +1,6 @@
 // A Runtime for unit tests: time that the test moves, bytes from a counter, everything that is sent kept.
 
-import { verifyPeerNow } from '../../lib/auth/peer.ts';
+import { decryptNow, verifyPeerNow } from '../../lib/auth/peer.ts';
 import type { Datagram, Runtime } from '../../lib/ike/runtime.ts';
 import { MemoryDataPlane } from '../../lib/ipsec/memory.ts';
 import { Random } from '../fuzz/mutate.ts';
@@ -37,7 +37,11 @@ export function testRuntime(seed = 1): TestRuntime {
     keyExchange: (job, done) => clock.after(1, () => done(nodeKeyExchange(job))),
     wallClockMs: () => WALL_CLOCK_MS + clock.nowMs,
     sign: (job, done) => clock.after(1, () => done(signNow(job))),
+    decrypt: (job, done) => clock.after(1, () => done(decryptNow(job))),
     verifyPeer: (job, done) => clock.after(1, () => done(verifyPeerNow(job))),
+    checkUser: (check, username, password, done) => {
+      check(username, password).then(done, () => done(false));
+    },
     dataPlane: new MemoryDataPlane(random),
     emit() {},
     log: { debug() {}, info() {}, warn() {}, error() {} },

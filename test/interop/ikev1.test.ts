@@ -4,13 +4,12 @@
 
 import assert from 'node:assert/strict';
 import type { FailureReport } from '../../lib/index.ts';
-import { endEntity, type Issued, Pki, type TestKey } from '../lib/pki.ts';
 import { type Dissection, dissectDatagrams, valuesOf } from '../lib/tshark.ts';
 import { datagrams, isEsp, plaintext } from './lab/capture.ts';
 import type { Section } from './lab/conf.ts';
 import { OrderFailed } from './lab/gateway-process.ts';
 import { type Lab, scenario } from './lab/lab.ts';
-import { idOf, type OurSettings, ours, type TheirSettings, theirs } from './lab/settings.ts';
+import { type OurSettings, ours, type TheirSettings, theirs } from './lab/settings.ts';
 import { until } from './lab/shell.ts';
 import {
   agree,
@@ -419,114 +418,6 @@ for (const [mode, our, their] of MODES)
       assert.ok(frames.filter((frame) => valuesOf(frame, 'icmp.type').length > 0).length >= 8);
     },
   );
-
-/** Certificates of one CA on both sides; made when the first scenario runs, for openssl takes its time. */
-let pki: { readonly pki: Pki; readonly root: Issued } | undefined;
-
-for (const [key, ike] of [
-  ['rsa2048', 'aes128-sha256-modp2048'],
-  ['rsa3072', 'aes256-sha512-ecp384'],
-] as const)
-  for (const side of SIDES)
-    scenario(
-      `RFC 2409 §5.1: ${side} initiate Main Mode with ${key} certificates`,
-      { needs: ['engine', 'charon', 'openssl'] },
-      async (lab) => {
-        const pair = await signed(lab, key, ike);
-        await bringUp(pair, side);
-        const views = await agree(pair);
-        assert.equal(views.ours.version, 1);
-        assert.equal(views.ours.remoteId, idOf(lab.right));
-        await passes(lab);
-        await pair.gateway.rekey('site');
-        await agree(pair);
-        await passes(lab);
-      },
-    );
-
-for (const side of SIDES)
-  scenario(
-    `RFC 2409 §5.1: ${side} initiate, and their certificate is of a CA that we do not trust`,
-    { needs: ['engine', 'charon', 'openssl'] },
-    async (lab) => {
-      const other = new Pki();
-      const { gateway, charon } = await signed(
-        lab,
-        'rsa2048',
-        IKE,
-        other.ca('/C=CH/O=Lab/CN=Another').certificate,
-      );
-      await failure(side === 'we' ? gateway.initiate('site', 'net') : charon.initiate('net'));
-      const [report] = await gateway.event('failed');
-      assert.equal(report.code, 'authentication');
-      assert.match(report.message, /not believed/);
-      await gateway.empty();
-      assert.deepEqual(gateway.events('child-up'), []);
-    },
-  );
-
-/** Both ends with certificates. `trusted` in place of the CA that issued theirs. */
-async function signed(lab: Lab, key: TestKey, ike: string, trusted?: string): Promise<Pair> {
-  if (pki === undefined) {
-    const made = new Pki();
-    pki = { pki: made, root: made.ca('/C=CH/O=Lab/CN=Root') };
-  }
-  const { root } = pki;
-  const issue = (name: string): Issued =>
-    made(pki).issue({
-      subject: `/C=CH/O=Lab/CN=${name}`,
-      issuer: root,
-      key,
-      extensions: endEntity(`DNS:${name}.example.com`),
-    });
-  const [own, theirOwn] = [issue('left'), issue('right')];
-  const { our, their, daemon } = v1({
-    our: { top: { limits: { halfOpenTimeout: '3s' } }, connection: { proposals: [ike] } },
-    their: { connection: { proposals: ike } },
-  });
-  const base = theirs(lab.right, lab.left, their);
-  const site = (base['connections'] as Section)['site'] as Section;
-  const conf: Section = {
-    ...base,
-    connections: {
-      site: {
-        ...site,
-        local: { auth: 'pubkey', id: idOf(lab.right), certs: 'own.pem' },
-        remote: { auth: 'pubkey', id: idOf(lab.left) },
-      },
-    },
-  };
-  const charon = await lab.charon(lab.right, conf, daemon, {
-    'x509/own.pem': theirOwn.certificate,
-    'private/own.pem': theirOwn.key,
-    'x509ca/root.pem': root.certificate,
-  });
-  const config = ours(lab.left, lab.right, our);
-  const gateway = await lab.gateway(lab.left, {
-    ...config,
-    connections: {
-      site: {
-        ...config.connections?.['site'],
-        local: {
-          address: lab.left.outer,
-          id: idOf(lab.left),
-          auth: { certificate: own.certificate, privateKey: own.key },
-        },
-        remote: {
-          address: lab.right.seenAs,
-          id: idOf(lab.right),
-          auth: { ca: [trusted ?? root.certificate] },
-        },
-      },
-    },
-  });
-  return { gateway, charon };
-}
-
-function made(authority: { readonly pki: Pki } | undefined): Pki {
-  if (authority === undefined) throw new Error('the CA was not made');
-  return authority.pki;
-}
 
 /** Proposals and transforms, 2 and 3, are no payloads. */
 function payloads(frame: Dissection): number {

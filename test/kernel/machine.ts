@@ -1,14 +1,15 @@
 // A real Linux kernel with ESP and AH that runs as an ordinary process: Debian's user-mode-linux with the host's file system as its
 // root. It starts lab/init.sh, which starts a Node program, whose lines come back over the console.
 
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { labMissing } from '../engine/lab.ts';
 
 const KERNEL = '/usr/bin/linux';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url)).replace(/\/$/, '');
 const INIT = fileURLToPath(new URL('../../../test/kernel/lab/init.sh', import.meta.url));
+const LARGE_STATE = `${ROOT}/test/kernel/lab/large-state.cc`;
 const MEMORY = '1G';
 
 /** A reason to skip, or false. */
@@ -18,6 +19,7 @@ export function machineMissing(): string | false {
   if (!existsSync('/sbin/modprobe') && !existsSync('/usr/sbin/modprobe'))
     return 'needs modprobe: apt-get install kmod';
   if (!existsSync('/usr/bin/python3')) return 'needs python3: apt-get install python3';
+  if (!existsSync('/usr/bin/g++')) return 'needs g++: apt-get install g++';
   return labMissing('ping');
 }
 
@@ -38,7 +40,11 @@ export function runInMachine(script: string, timeoutMs: number): Promise<string>
     'quiet',
   ];
   // A process group of its own: the kernel's processes are processes of the host.
-  const machine = spawn(KERNEL, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const machine = spawn(KERNEL, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+    env: { ...process.env, LD_PRELOAD: buildLargeState() },
+  });
   let printed = '';
   for (const stream of [machine.stdout, machine.stderr])
     stream.on('data', (text: Buffer) => {
@@ -63,4 +69,14 @@ export function runInMachine(script: string, timeoutMs: number): Promise<string>
       resolve(printed.replaceAll('\r', ''));
     });
   });
+}
+
+/** What lets the machine run on processors with AMX; the library's path. */
+function buildLargeState(): string {
+  const library = `${ROOT}/build/native/large-state-${process.pid}.so`;
+  mkdirSync(`${ROOT}/build/native`, { recursive: true });
+  const flags = ['-std=c++20', '-O1', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC'];
+  execFileSync('g++', [...flags, '-o', library, LARGE_STATE], { stdio: 'pipe' });
+  process.once('exit', () => rmSync(library, { force: true }));
+  return library;
 }

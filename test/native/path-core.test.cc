@@ -15,7 +15,11 @@ using ike::PathMtu;
 using ike::Policy;
 
 std::atomic<std::size_t> kernelBytes = 1500;
-std::size_t kernel(const ike::Address&, std::uint32_t) noexcept { return kernelBytes; }
+std::atomic<std::size_t> questions = 0;
+std::size_t kernel(const ike::Address&, std::uint32_t) noexcept {
+  questions++;
+  return kernelBytes;
+}
 
 Bytes withoutDf(Bytes packet) {
   packet[6] = 0;
@@ -106,6 +110,33 @@ TEST("RFC 1191 §6.3: after the age that the table was given, longer packets pas
   CHECK_EQ(sends(3 * kSecondNs), Drop::tooBig);
   core.tick(70 * kSecondNs);
   CHECK_EQ(sends(70 * kSecondNs), Drop::none);
+}
+
+TEST("an SA's limit follows its peer, and the path is asked for only when something changed") {
+  for (const bool transport : {false, true}) {
+    Mailbox mailbox;
+    auto core = senderOf<OutboundCore>(mailbox, 8);
+    kernelBytes = 1500;
+    PathMtu paths(0, kernel);
+    core.usePaths(paths, false);
+    addAll(core, transport);
+    const auto sends = [&](std::int64_t nowNs) {
+      Batch batch;
+      batch.addInner(udpPacket(false, 1300));
+      pass(core, batch.packets(), nowNs);
+      return batch[0].drop;
+    };
+    CHECK_EQ(sends(kSecondNs), Drop::none);
+    questions = 0;
+    for (int i = 0; i < 100; i++) CHECK_EQ(sends(kSecondNs), Drop::none);
+    CHECK_EQ(questions.load(), 0u);
+    kernelBytes = 1200;
+    CHECK_EQ(sends(2 * kSecondNs), Drop::none);
+    const auto local = transport ? v4(10, 1, 0, 1) : kLocal.address;
+    core.updateSa(1, {local, 4500}, {v4(192, 0, 2, 77), 4500});
+    CHECK_EQ(sends(2 * kSecondNs), Drop::tooBig);
+    CHECK_EQ(questions.load(), 1u);
+  }
 }
 
 TEST("RFC 1122 §3.3.3: whatever ICMP says, packets that fit 576 bytes pass") {

@@ -8,7 +8,6 @@
 namespace {
 
 using ike::Address;
-using ike::PathLimit;
 using ike::PathMtu;
 using packets::Bytes;
 
@@ -101,25 +100,6 @@ TEST("the table is bounded: full of peers in use it remembers no more, and those
   CHECK_EQ(paths.peers(), 11u);
 }
 
-TEST("an SA's limit follows path, peer and wrapping, and asks the table only when something changed") {
-  answerBytes = 1500;
-  PathMtu paths(0, kernel);
-  PathLimit limit;
-  const ike::Wrapping gcm{.udp = true, .ivBytes = 8, .icvBytes = 16, .alignBytes = 4};
-  CHECK_EQ(limit.innerBytes(paths, kPeer, gcm, 1), ike::innerLimitBytes(gcm, 1500));
-  questions = 0;
-  for (int i = 0; i < 100; i++) limit.innerBytes(paths, kPeer, gcm, 2);
-  CHECK_EQ(questions.load(), 0u);
-  paths.learn(kPeer, 1300, 3);
-  CHECK_EQ(limit.innerBytes(paths, kPeer, gcm, 3), ike::innerLimitBytes(gcm, 1300));
-  CHECK_EQ(limit.innerBytes(paths, kOther, gcm, 3), ike::innerLimitBytes(gcm, 1500));
-  ike::Wrapping other = gcm;
-  other.udp = false;
-  CHECK_EQ(limit.innerBytes(paths, kOther, other, 3), ike::innerLimitBytes(other, 1500));
-  other.mode = ike::Mode::transport;
-  CHECK_EQ(limit.innerBytes(paths, kOther, other, 3, 24), ike::innerLimitBytes(other, 1500, 24));
-}
-
 TEST("many threads ask and learn at once, and all end with the smallest value") {
   answerBytes = 1500;
   PathMtu paths(0, kernel);
@@ -127,11 +107,9 @@ TEST("many threads ask and learn at once, and all end with the smallest value") 
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < 4; t++)
     threads.emplace_back([&paths, t] {
-      PathLimit limit;
-      const ike::Wrapping gcm{.udp = true, .ivBytes = 8, .icvBytes = 16, .alignBytes = 4};
       for (std::size_t i = 0; i < 2000; i++) {
         if (i % 100 == t) paths.learn(kPeer, 1400 - i / 10, 2);
-        limit.innerBytes(paths, i % 2 == 0 ? kPeer : kOther, gcm, 2);
+        paths.to(i % 2 == 0 ? kPeer : kOther, 2);
       }
     });
   for (std::thread& thread : threads) thread.join();

@@ -2,7 +2,7 @@
 // and its data plane, and start again with the same configuration.
 
 import { createHash } from 'node:crypto';
-import { verifyPeerNow } from '../../lib/auth/peer.ts';
+import { decryptNow, verifyPeerNow } from '../../lib/auth/peer.ts';
 import { concat } from '../../lib/bytes.ts';
 import type { Config } from '../../lib/config/types.ts';
 import type { KeyExchangeJob, KeyExchangeOutcome } from '../../lib/crypto/provider.ts';
@@ -52,7 +52,7 @@ export class Gateway {
   readonly timers = new Map<object, number>();
   /** Key exchanges and signatures that have not come back. */
   exchanging = 0;
-  /** Signatures that were made or checked. */
+  /** Signatures that were made or checked, and decryptions with a private key. */
   signatures = 0;
   /** Key-exchange jobs that came to an end, by operation. */
   readonly exchanges: Record<string, number> = { initiate: 0, respond: 0, finish: 0 };
@@ -158,6 +158,9 @@ export class Gateway {
       },
       wallClockMs: () => WALL_CLOCK_MS + clock.nowMs,
       sign: (job, done) => this.#slowly(later, () => done(signNow(job))),
+      checkUser: (_check, username, password, done) =>
+        this.#slowly(later, () => done(password === `${username}!`)),
+      decrypt: (job, done) => this.#slowly(later, () => done(decryptNow(job))),
       verifyPeer: (job, done) => this.#slowly(later, () => done(verifyPeerNow(job))),
       dataPlane: plane,
       emit: (event) => {

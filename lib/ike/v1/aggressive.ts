@@ -1,20 +1,23 @@
-// Aggressive Mode with a pre-shared key (RFC 2409 §5.4, RFC 3947 §3): three messages, identities in clear.
+// Aggressive Mode (RFC 2409 §5.1 to §5.4, RFC 3947 §3): three messages, identities in clear unless they are encrypted with public keys
+// (skeme.ts). The initiator is here, the responder in aggressive-responder.ts.
 //
-//   initiator                           responder
-//   SA, KE, Ni, IDii, VID...     ->
-//                                <-     SA, KE, Nr, IDir, VID..., NAT-D, NAT-D, HASH_R
-//   {HASH_I, NAT-D, NAT-D}       ->     on the NAT-T ports, where ESP is to go inside UDP
-//
-// Whoever sees the second message can guess at the key as long as he likes: it is answered only where the connection says so.
+//   initiator                                responder
+//   SA, KE, Ni, IDii, [CR], VID...     ->
+//                                      <-    SA, KE, Nr, IDir, [CR], VID..., NAT-D, NAT-D, HASH_R | CERT, SIG_R
+//   {HASH_I | CERT, SIG_I,             ->    on the NAT-T ports, where ESP is to go inside UDP
+//      NAT-D, NAT-D}
 
-import { matchIdentity } from '../../auth/identity.ts';
+import { identityFrom, matchIdentity } from '../../auth/identity.ts';
 import { wipe } from '../../bytes.ts';
 import { sharedKey } from '../../config/ikev1.ts';
+import type { Identity } from '../../config/types.ts';
 import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
 import { groupId } from '../../crypto/ikev1-ids.ts';
+import { fail, ok, type Result } from '../../errors.ts';
 import type { Datagram } from '../runtime.ts';
 import { encodeV1Body } from '../wire/v1/codec.ts';
-import { Exchange, findV1, type Received } from '../wire/v1/message.ts';
+import { Exchange, findV1, type V1Payload } from '../wire/v1/message.ts';
+import { authMethodOf, isEncryption } from './auth-methods.ts';
 import {
   idBody,
   idPayload,
@@ -27,15 +30,24 @@ import {
   type Readable,
   wipeV1Keys,
 } from './phase1.ts';
-import { firstGroup, offerPhase1, type Phase1Choice, readPhase1Answer } from './phase1-offer.ts';
-import { isFirstContact, isKeptOut, phase1Life, phase1Up } from './phase1-up.ts';
+import { certificateRequests, checkProof, hasProof, makeProof } from './phase1-auth.ts';
+import {
+  choosePhase1,
+  firstGroup,
+  offerPhase1,
+  type Phase1Choice,
+  readPhase1Answer,
+} from './phase1-offer.ts';
+import { isFirstContact, phase1Life, phase1Up } from './phase1-up.ts';
 import type { V1Keys } from './protect.ts';
-import { OUR_VENDOR_IDS } from './vendor.ts';
+import { decryptionKey, open, seal } from './skeme.ts';
+import { vendorIdsFor } from './vendor.ts';
 
 export class AggressiveInitiator extends Phase1 {
   readonly exchange = Exchange.AGGRESSIVE;
   #group: KeyExchangeAlgorithm | undefined;
   #privateValue: Uint8Array | undefined;
+  #keys: V1Keys | undefined;
 
   start(): void {
     const { ike, material } = this;
@@ -53,36 +65,63 @@ export class AggressiveInitiator extends Phase1 {
       material.publicI = outcome.value.publicValue;
       material.ni = runtime.random(NONCE_BYTES);
       ike.localId = ownIdentity(connection, ike.local.address);
-      const offer = offerPhase1(connection, phase1Life(connection), groupId(group));
-      material.saBody = encodeV1Body(offer);
-      this.send(
-        [
-          offer,
-          { type: 'KE', data: material.publicI },
-          { type: 'NONCE', data: material.ni },
-          idPayload(ike.localId),
-          ...OUR_VENDOR_IDS,
-        ],
-        { awaits: true },
-      );
+      const first = this.#first(group, ike.localId);
+      if (!first.ok) return this.fail('authentication', first.error.message);
+      this.send(first.value, { awaits: true });
     });
   }
 
-  protected handle(datagram: Datagram, { payloads, responderCookie, accept }: Readable): void {
+  /** What the first message is made of. */
+  #first(group: KeyExchangeAlgorithm, localId: Identity): Result<readonly V1Payload[]> {
+    const { ike, material } = this;
+    const { connection } = ike;
+    const method = authMethodOf(connection, 'initiator');
+    const sealed = method !== undefined && isEncryption(method);
+    // Hash and cipher are used before the peer could choose among several.
+    const offer = offerPhase1(connection, phase1Life(connection), groupId(group), sealed ? 1 : undefined);
+    material.saBody = encodeV1Body(offer);
+    const ke = { type: 'KE', data: material.publicI } as const;
+    const nonce = { type: 'NONCE', data: material.ni } as const;
+    const id = idPayload(localId);
+    if (!sealed)
+      return ok([offer, ke, nonce, id, ...certificateRequests([connection]), ...vendorIdsFor(connection)]);
+    const suite = choosePhase1(offer, connection, 'initiator', groupId(group))?.suite;
+    if (suite === undefined) return fail('no-proposal', 'there is nothing to offer');
+    const half = seal(ike, suite, connection, { ke, nonce, id }, vendorIdsFor(connection));
+    return half.ok ? ok([offer, ...half.value]) : half;
+  }
+
+  protected handle(datagram: Datagram, message: Readable): void {
+    const { ike } = this;
+    const { host, connection } = ike;
+    const sa = findV1(message.payloads, 'SA');
+    const choice = sa && this.#group && readPhase1Answer(sa, connection, groupId(this.#group));
+    if (choice === undefined || message.responderCookie === 0n) return host.count('bad-phase1-answer');
+    const { suite } = choice;
+    const key = decryptionKey(connection);
+    if (!isEncryption(suite.method) || key === undefined) return this.#answered(datagram, message, choice);
+    this.busy = true;
+    open(host, suite, message.responderCookie, key, message.payloads, (opened) => {
+      this.busy = false;
+      if (ike.state !== 'connecting') return;
+      if (!opened.ok) return this.unsealable();
+      this.#answered(datagram, { ...message, payloads: opened.value }, choice);
+    });
+  }
+
+  /** The peer's half is in clear. */
+  #answered(datagram: Datagram, message: Readable, choice: Phase1Choice): void {
     const { ike, material } = this;
     const { host, connection } = ike;
-    const sa = findV1(payloads, 'SA');
+    const { payloads, responderCookie } = message;
+    const { suite } = choice;
     const ke = findV1(payloads, 'KE');
     const nonce = findV1(payloads, 'NONCE');
     const id = findV1(payloads, 'ID');
-    const hash = findV1(payloads, 'HASH');
-    const choice = sa && this.#group && readPhase1Answer(sa, connection, groupId(this.#group));
-    if (choice === undefined || this.#privateValue === undefined || responderCookie === 0n)
-      return host.count('bad-phase1-answer');
-    const { suite } = choice;
+    if (this.#privateValue === undefined) return;
     if (ke?.data.length !== suite.ke.responderPublicBytes || nonce === undefined || !isNonce(nonce.data))
       return host.count('malformed');
-    if (id === undefined || hash === undefined) return host.count('malformed');
+    if (id === undefined || !hasProof(suite.method.responder, payloads)) return host.count('malformed');
     this.busy = true;
     const job = {
       op: 'finish',
@@ -100,177 +139,70 @@ export class AggressiveInitiator extends Phase1 {
       ike.spiR = responderCookie;
       const exchanged = { ni: material.ni, nr: material.nr, spiI: ike.spiI, spiR: ike.spiR };
       const keys = phase1Keys(host, suite, sharedKey(connection), secret, exchanged);
+      this.#keys = keys;
       wipe(secret);
-      if (!this.proves('responder', suite, keys, id, hash.data)) {
-        host.count('not-authentic');
-        wipeV1Keys(keys);
-        // Another answer may still come, from whoever has the key.
-        ike.spiR = 0n;
-        const advice = 'compare the pre-shared key of both sides';
-        return this.failLater('authentication', 'the proof of the peer does not fit the pre-shared key', {
-          advice,
-        });
-      }
       const remoteId = peerIdentity(id);
-      accept();
-      this.learn(payloads);
-      if (remoteId === undefined || !matchIdentity(connection.remote.id, remoteId)) {
-        wipeV1Keys(keys);
-        const who = remoteId?.text ?? 'somebody with a port in the identity';
-        return this.fail('authentication', `the peer is ${who}, not ${connection.remote.id?.text}`);
-      }
-      if (ike.natWay === undefined && host.runtime.dataPlane.udpEncapsulationOnly) {
-        wipeV1Keys(keys);
-        return this.fail('no-encapsulation', 'the peer knows no NAT traversal, which this data plane needs');
-      }
-      ike.remoteId = remoteId;
-      this.detectNat(suite, datagram, payloads);
-      if (ike.encap && !ike.natt) ike.float();
-      // Of the addresses that this very message goes between.
-      const nat = this.natPayloads(suite);
-      this.encrypt(suite, keys);
-      const own = this.hashOf('initiator', suite, keys, idBody(ike.localId ?? remoteId));
-      this.send([{ type: 'HASH', data: own }, ...nat], { awaits: false });
+      const who = remoteId ?? identityFrom(id.idType, id.data);
+      const hash = this.hashOf('responder', suite, keys, id.body);
+      this.busy = true;
+      checkProof(host, [connection], suite.method.responder, who, hash, payloads, (accepted) => {
+        if (ike.state !== 'connecting') return;
+        this.busy = false;
+        if (!accepted.ok) {
+          host.count('not-authentic');
+          this.#wipeKeys();
+          // Another answer may still come, from whoever has the key.
+          ike.spiR = 0n;
+          return this.failLater('authentication', accepted.error.message, accepted.error.more);
+        }
+        message.accept();
+        this.learn(payloads);
+        if (remoteId === undefined || !matchIdentity(connection.remote.id, remoteId))
+          return this.fail('authentication', `the peer is ${who.text}, not ${connection.remote.id?.text}`);
+        if (ike.natWay === undefined && host.runtime.dataPlane.udpEncapsulationOnly)
+          return this.fail(
+            'no-encapsulation',
+            'the peer knows no NAT traversal, which this data plane needs',
+          );
+        ike.remoteId = remoteId;
+        this.detectNat(suite, datagram, payloads);
+        this.#prove(choice, keys);
+      });
+    });
+  }
+
+  /** The third message. */
+  #prove({ suite, life }: Phase1Choice, keys: V1Keys): void {
+    const { ike } = this;
+    const { host, connection, localId } = ike;
+    if (localId === undefined) return;
+    if (ike.encap && !ike.natt) ike.float();
+    // Of the addresses that this very message goes between.
+    const nat = this.natPayloads(suite);
+    this.encrypt(suite, keys);
+    const hash = this.hashOf('initiator', suite, keys, idBody(localId));
+    this.busy = true;
+    makeProof(host, connection, suite.method.initiator, hash, (proof) => {
+      if (ike.state !== 'connecting') return;
+      this.busy = false;
+      if (!proof.ok)
+        return this.fail('authentication', `our signature could not be made: ${proof.error.message}`);
+      this.send([...proof.value, ...nat], { awaits: false });
       wipe(this.#privateValue);
       const first = isFirstContact(ike);
+      this.#keys = undefined;
       this.settle(suite, keys);
-      phase1Up(ike, choice.life, [], first);
+      phase1Up(ike, life, [], first);
     });
+  }
+
+  #wipeKeys(): void {
+    wipeV1Keys(this.#keys);
+    this.#keys = undefined;
   }
 
   protected wipe(): void {
     wipe(this.#privateValue);
-  }
-}
-
-export class AggressiveResponder extends Phase1 {
-  readonly exchange = Exchange.AGGRESSIVE;
-  readonly #choice: Phase1Choice;
-  #keys: V1Keys | undefined;
-  #idBody = new Uint8Array(0);
-
-  constructor(ike: Phase1['ike'], choice: Phase1Choice) {
-    super(ike);
-    this.#choice = choice;
-  }
-
-  /** Answers the first message; the caller has chosen the connection by the identity in it. */
-  start(datagram: Datagram, payloads: readonly Received[]): void {
-    const { ike, material } = this;
-    const { host, connection } = ike;
-    const { runtime } = host;
-    const { suite, answer } = this.#choice;
-    const ke = findV1(payloads, 'KE');
-    const nonce = findV1(payloads, 'NONCE');
-    const id = findV1(payloads, 'ID');
-    if (ke === undefined || nonce === undefined || id === undefined) return ike.die('failed');
-    this.#idBody = Uint8Array.from(id.body);
-    material.saBody = findV1(payloads, 'SA')?.body ?? new Uint8Array(0);
-    material.publicI = ke.data;
-    material.ni = nonce.data;
-    material.nr = runtime.random(NONCE_BYTES);
-    this.learn(payloads);
-    this.turns.accepted(datagram);
-    this.busy = true;
-    const seed = runtime.random(suite.ke.seedBytes);
-    runtime.keyExchange({ op: 'respond', method: suite.ke, seed, peerPublic: ke.data }, (outcome) => {
-      wipe(seed);
-      if (ike.state !== 'connecting') return wipe(outcome.ok ? outcome.value.secret : undefined);
-      this.busy = false;
-      if (!outcome.ok) {
-        host.count('bad-public-value');
-        return ike.die('failed');
-      }
-      const { secret, publicValue } = outcome.value;
-      material.publicR = publicValue;
-      const exchanged = { ni: material.ni, nr: material.nr, spiI: ike.spiI, spiR: ike.spiR };
-      this.#keys = phase1Keys(host, suite, sharedKey(connection), secret, exchanged);
-      wipe(secret);
-      ike.localId = ownIdentity(connection, ike.local.address);
-      const hash = this.hashOf('responder', suite, this.#keys, idBody(ike.localId));
-      this.send(
-        [
-          answer,
-          { type: 'KE', data: publicValue },
-          { type: 'NONCE', data: material.nr },
-          idPayload(ike.localId),
-          ...OUR_VENDOR_IDS,
-          ...this.natPayloads(suite),
-          { type: 'HASH', data: hash },
-        ],
-        { awaits: true },
-      );
-      // Only now: the answer itself is in clear.
-      this.encrypt(suite, this.#keys);
-    });
-  }
-
-  protected handle(datagram: Datagram, { payloads, accept }: Readable): void {
-    const { ike } = this;
-    const { suite, life } = this.#choice;
-    const hash = findV1(payloads, 'HASH');
-    const keys = this.#keys;
-    if (keys === undefined) return;
-    if (hash === undefined) return ike.host.count('malformed');
-    const id = {
-      type: 'ID',
-      idType: 0,
-      protocol: 0,
-      port: 0,
-      data: this.#idBody,
-      body: this.#idBody,
-    } as const;
-    if (!this.proves('initiator', suite, keys, id, hash.data)) {
-      ike.host.count('not-authentic');
-      return this.undecipherable();
-    }
-    accept();
-    if (isKeptOut(ike, [])) {
-      this.report('authentication', `${ike.remoteId?.text} has an IKE SA already, which is kept`);
-      return ike.die('failed');
-    }
-    // The hashes are of where the message came between, before anything moves.
-    this.detectNat(suite, datagram, payloads);
-    ike.local = datagram.local;
-    ike.remote = datagram.remote;
-    ike.natt = datagram.natt;
-    this.#keys = undefined;
-    this.settle(suite, keys);
-    phase1Up(ike, life, []);
-  }
-
-  protected override undecipherable(): void {
-    this.#tell(`the proof of ${this.ike.remoteId?.text} does not fit the pre-shared key`);
-  }
-
-  protected override toldOf(notify: string): void {
-    this.ike.host.count('unprotected-message');
-    this.#doubt ??= `${this.ike.remoteId?.text} does not go on: ${notify}`;
-  }
-
-  override unreadable(): void {
-    this.#doubt ??= `${this.ike.remoteId?.text} does not go on, and what it says fits no pre-shared key`;
-  }
-
-  /** What was heard instead of the third message is worth a report only when that never comes. */
-  override end(): void {
-    if (this.#doubt !== undefined && this.ike.establishedAtMs === 0) this.#tell(this.#doubt);
-    super.end();
-  }
-
-  #doubt: string | undefined;
-
-  /** Once, for it may be anybody's word; phase 1 goes on for whoever has the key. */
-  #tell(message: string): void {
-    if (this.#told) return;
-    this.#told = true;
-    this.report('authentication', message, { advice: 'compare the pre-shared key of both sides' });
-  }
-
-  #told = false;
-
-  protected wipe(): void {
-    wipeV1Keys(this.#keys);
-    this.#keys = undefined;
+    this.#wipeKeys();
   }
 }

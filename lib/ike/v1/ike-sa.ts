@@ -8,13 +8,14 @@ import { wipe } from '../../bytes.ts';
 import type { ChildConfig } from '../../config/types.ts';
 import type { ChildSa } from '../child-sa.ts';
 import { emitDown } from '../emit-down.ts';
-import type { DownReason, IkeSaInfo } from '../events.ts';
+import type { DownReason, IkeSaInfo, PeerSettings } from '../events.ts';
 import { AnyIkeSa, type MakeChildOptions } from '../ike-sa.ts';
 import type { Datagram } from '../runtime.ts';
 import type { Framed, IsakmpHeader } from '../wire/header.ts';
 import { decodeV1Message } from '../wire/v1/codec.ts';
 import { Exchange } from '../wire/v1/message.ts';
 import { beginAnotherPhase1 } from './begin.ts';
+import { Configuration } from './configuration.ts';
 import { describeV1IkeSa } from './info.ts';
 import { Dpd, receiveInformational, sayDeleted, sendDelete } from './informational.ts';
 import { exchangeIv } from './keys.ts';
@@ -45,7 +46,13 @@ export class V1IkeSa extends AnyIkeSa {
   peerDpd = false;
   /** The IKE SA that this one is made to take the place of. */
   renews: V1IkeSa | undefined;
+  /** The user that XAuth has found, or that we are. */
+  xauthId: string | undefined;
+  /** What the peer told us with our address. */
+  settings: PeerSettings | undefined;
   readonly dpd = new Dpd(this);
+  /** What comes between phase 1 and all else. */
+  readonly configuration = new Configuration(this);
   declare successor: V1IkeSa | undefined;
   /** Under way, or over and kept to answer what is repeated; by message id. */
   readonly #quick = new Map<number, QuickMode>();
@@ -65,13 +72,15 @@ export class V1IkeSa extends AnyIkeSa {
       return phase1.receive(datagram, frame);
     }
     if (!flags.encrypted) return this.#unprotected(datagram, frame);
-    if (this.keys === undefined || this.establishedAtMs === 0) {
+    if (this.keys === undefined || (this.establishedAtMs === 0 && !isBetween(exchange))) {
+      if (phase1?.hold(datagram, frame)) return;
       if (exchange === Exchange.INFORMATIONAL) phase1?.unreadable();
       return host.count('before-authentication');
     }
     // RFC 2408 §3.1: zero is phase 1's.
     if (messageId === 0) return host.count('malformed');
     if (exchange === Exchange.INFORMATIONAL) return receiveInformational(this, datagram, frame);
+    if (exchange === Exchange.TRANSACTION) return this.configuration.receive(datagram, frame);
     if (exchange !== Exchange.QUICK_MODE) return host.count('unexpected-exchange');
     const quick = this.#quick.get(messageId);
     if (quick !== undefined) return quick.receive(datagram, frame);
@@ -236,6 +245,8 @@ export class V1IkeSa extends AnyIkeSa {
     while (successor.successor !== undefined) successor = successor.successor;
     this.successor = successor;
     this.dpd.stop();
+    this.host.pools.handOver(this.id, successor.id);
+    if (successor.remoteVips.length === 0) successor.remoteVips = this.remoteVips;
     for (const child of this.children) {
       child.ike = successor;
       successor.children.add(child);
@@ -252,6 +263,7 @@ export class V1IkeSa extends AnyIkeSa {
     const info = this.info();
     this.state = 'dead';
     this.phase1?.end();
+    this.configuration.end();
     this.dpd.stop();
     for (const timer of this.timers) timer.cancel();
     this.timers = [];
@@ -261,6 +273,8 @@ export class V1IkeSa extends AnyIkeSa {
     for (const one of quick) one.end();
     this.#quick.clear();
     this.#running.clear();
+    this.host.pools.release(this.id);
+    this.host.vips.release(this.id);
     this.host.table.retire(this);
     emitDown(this, info, wasUp, reason);
   }
@@ -297,4 +311,9 @@ export class V1IkeSa extends AnyIkeSa {
     });
     this.host.runtime.send(datagram);
   }
+}
+
+/** What an IKE SA hears before it is up: XAuth and Mode-Config, and the news that it is over. */
+function isBetween(exchange: number): boolean {
+  return exchange === Exchange.TRANSACTION || exchange === Exchange.INFORMATIONAL;
 }

@@ -21,5 +21,9 @@ export function describeV1IkeSa(ike: V1IkeSa): IkeSaInfo {
     proposal: suite === undefined ? '' : `${suite.encr.name}-${suite.hash.name}-${suite.ke.name}`,
     natDetected: { local: ike.nat.local, remote: ike.nat.remote },
     establishedAtMs: ike.establishedAtMs,
+    ...(ike.xauthId === undefined ? {} : { xauthId: ike.xauthId }),
+    ...(ike.vips.length === 0 ? {} : { vips: ike.vips }),
+    ...(ike.remoteVips.length === 0 ? {} : { remoteVips: ike.remoteVips }),
+    ...(ike.settings === undefined ? {} : { settings: ike.settings }),
   };
 }

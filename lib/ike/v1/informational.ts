@@ -4,7 +4,7 @@
 //   {HASH(1), N | D}   ->
 
 import { concat, equalBytes, equalConstantTime, readUint32, uint32 } from '../../bytes.ts';
-import type { ChildSa } from '../child-sa.ts';
+import type { AhAround, ChildSa } from '../child-sa.ts';
 import type { DownReason } from '../events.ts';
 import { reportFailure } from '../report.ts';
 import { Retransmitter } from '../retransmit.ts';
@@ -56,11 +56,17 @@ export function hasHash1(ike: V1IkeSa, messageId: number, { payloads, afterFirst
 }
 
 /** Tells the peer that Child SAs are gone, by the SPIs that we receive on (RFC 2408 §5.15). */
-export function sendDelete(ike: V1IkeSa, children: readonly Pick<ChildSa, 'spiIn' | 'config'>[]): void {
+export function sendDelete(
+  ike: V1IkeSa,
+  children: readonly (Pick<ChildSa, 'spiIn' | 'config'> & {
+    readonly around: Pick<AhAround, 'spiIn'> | undefined;
+  })[],
+): void {
   for (const protocol of [V1Protocol.ESP, V1Protocol.AH]) {
-    const spis = children
-      .filter(({ config }) => v1ProtocolOf(config) === protocol)
-      .map(({ spiIn }) => uint32(spiIn));
+    const spis = children.flatMap(({ config, spiIn, around }) => [
+      ...(v1ProtocolOf(config) === protocol ? [uint32(spiIn)] : []),
+      ...(around !== undefined && protocol === V1Protocol.AH ? [uint32(around.spiIn)] : []),
+    ]);
     if (spis.length > 0) sendInformational(ike, [{ type: 'D', doi: IPSEC_DOI, protocol, spis }]);
   }
 }
@@ -144,15 +150,30 @@ function deleted(ike: V1IkeSa, { protocol, spis }: Received<V1DeletePayload>): v
 
 function endedByPeer(ike: V1IkeSa): void {
   const silent = ike.state === 'rekeyed' || ike.redundant;
+  if (ike.establishedAtMs === 0) {
+    const message = 'the peer ended the phase 1 before XAuth or Mode-Config was through';
+    reportFailure(ike, { exchange: 'TRANSACTION', role: ike.role, code: 'deleted-by-peer', message });
+    return ike.die('failed');
+  }
   ike.closeReason = undefined;
   ike.die(silent ? undefined : 'deleted-by-peer');
+}
+
+/** What the peer receives on, by protocol: with AH around it either stands for the whole. */
+export function peerSpis({
+  config,
+  spiOut,
+  around,
+}: ChildSa): readonly (readonly [protocol: number, spi: number])[] {
+  const own = [v1ProtocolOf(config), spiOut] as const;
+  return around === undefined ? [own] : [own, [V1Protocol.AH, around.spiOut]];
 }
 
 /** The Child SA that the peer receives on; those of a phase 1 that was renewed are its successor's. */
 function childOf(ike: V1IkeSa, spi: number, protocol: number): ChildSa | undefined {
   for (const owner of new Set([ike, ownerOf(ike)]))
     for (const child of owner.children)
-      if (child.spiOut === spi && v1ProtocolOf(child.config) === protocol) return child;
+      if (peerSpis(child).some(([one, own]) => one === protocol && own === spi)) return child;
   return undefined;
 }
 

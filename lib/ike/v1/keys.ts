@@ -127,8 +127,8 @@ export function hash3(
 }
 
 /**
- * The symmetric key that one side of revised public-key encryption derives from its nonce and cookie (RFC 2409 §5.3): Ne =
- * prf(N_b, CKY), K = K1 | K2 | ... with K1 = prf(Ne, 0), K2 = prf(Ne, K1).
+ * The symmetric key that one side of revised public-key encryption makes of its nonce and cookie (RFC 2409 §5.3): the first bytes of prf(N_b,
+ * CKY), or of the longer string that Appendix B makes of it.
  */
 export function revisedEncryptionKey(
   crypto: Crypto,
@@ -138,13 +138,7 @@ export function revisedEncryptionKey(
   keyBytes: number,
 ): Uint8Array {
   const ne = crypto.prf(hash.prf, nonce, cookie);
-  const blocks: Uint8Array[] = [];
-  for (let last: Uint8Array = Uint8Array.of(0), length = 0; length < keyBytes; length += last.length) {
-    last = crypto.prf(hash.prf, ne, last);
-    blocks.push(last);
-  }
-  const all = concat(...blocks);
-  const key = all.slice(0, keyBytes);
-  wipe(ne, all, ...blocks);
+  const key = crypto.ikev1.phase1CipherKey(hash.prf, ne, keyBytes);
+  wipe(ne);
   return key;
 }

@@ -1,17 +1,21 @@
 // Main Mode as its responder. With a pre-shared key it needs that before it knows the peer's identity (RFC 2409 §5.4): it has those of every
 // connection that the addresses allow, and the one that the fifth message decrypts with is the peer's. With signatures there is one key.
+//
+// With public-key encryption the third message has the identity, and what cannot be decrypted, or is of nobody that we know, is answered like
+// all else: with something that nobody can read, so that it comes to nothing only at the hash. Who sent it learns no more than that.
 
 import { matchIdentity } from '../../auth/identity.ts';
 import { equalBytes, wipe } from '../../bytes.ts';
 import { sharedKey } from '../../config/ikev1.ts';
 import type { Connection } from '../../config/types.ts';
-import { fail, type Result } from '../../errors.ts';
+import { fail, ok, type Result } from '../../errors.ts';
 import type { FailureReport } from '../failure.ts';
 import { wantsEncap } from '../nat.ts';
 import type { Datagram } from '../runtime.ts';
 import type { Framed, IsakmpHeader } from '../wire/header.ts';
-import { Exchange, findV1, type Received } from '../wire/v1/message.ts';
-import { AuthMethod, V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
+import { Exchange, findV1, type IdPayload, type Received, type V1Payload } from '../wire/v1/message.ts';
+import { V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
+import { isEncryption } from './auth-methods.ts';
 import {
   chainOf,
   idBody,
@@ -25,11 +29,12 @@ import {
   type Readable,
   wipeV1Keys,
 } from './phase1.ts';
-import { certificateRequests, checkProof, hasProof, makeProof } from './phase1-auth.ts';
+import { certificateRequests, checkProof, hasProof, keyOf, makeProof } from './phase1-auth.ts';
 import type { Phase1Choice } from './phase1-offer.ts';
 import { isKeptOut, phase1Up, sayInClear } from './phase1-up.ts';
 import type { IvChain, V1Keys } from './protect.ts';
-import { OUR_VENDOR_IDS } from './vendor.ts';
+import { connectionsFor, connectionsWithKey, decryptionKey, open, seal } from './skeme.ts';
+import { vendorIdsFor } from './vendor.ts';
 
 /** Keys that a responder holds possible at once. */
 const MOST_TRIALS = 16;
@@ -47,6 +52,10 @@ export class MainModeResponder extends Phase1 {
   #trials: readonly Trial[] = [];
   /** The key that the message at hand decrypts with. */
   #found: Trial | undefined;
+  /** Where it came with the key exchange. */
+  #remoteId: Received<IdPayload> | undefined;
+  /** Why this exchange must not succeed, whatever comes. */
+  #doomed: string | undefined;
 
   constructor(ike: Phase1['ike'], choice: Phase1Choice) {
     super(ike);
@@ -58,7 +67,7 @@ export class MainModeResponder extends Phase1 {
     this.material.saBody = findV1(payloads, 'SA')?.body ?? new Uint8Array(0);
     this.learn(payloads);
     this.turns.accepted(datagram);
-    this.send([this.#choice.answer, ...OUR_VENDOR_IDS], { awaits: false });
+    this.send([this.#choice.answer, ...vendorIdsFor(this.ike.connection)], { awaits: false });
   }
 
   protected override read(
@@ -90,19 +99,20 @@ export class MainModeResponder extends Phase1 {
   /** With a pre-shared key the proof tells; a signature is looked at later. */
   #mayBe({ keys }: Trial, payloads: readonly Received[]): boolean {
     const { suite } = this.#choice;
-    const id = findV1(payloads, 'ID');
-    if (id === undefined || !hasProof(suite.method, payloads)) return false;
+    const id = this.#remoteId ?? findV1(payloads, 'ID');
+    if (id === undefined || !hasProof(suite.method.initiator, payloads)) return false;
     const hash = findV1(payloads, 'HASH');
-    return hash === undefined || this.proves('initiator', suite, keys, id, hash.data);
+    return hash === undefined || (this.proves('initiator', suite, keys, id, hash.data) && !this.#doomed);
   }
 
   protected override undecipherable(): void {
     const { ike } = this;
     if (this.#step !== 5) return;
-    this.#tell(V1Notify.AUTHENTICATION_FAILED, `the proof of ${ike.remote.address} fits no pre-shared key`, {
-      candidates: ike.candidates.map(({ name }) => name),
-      advice: 'compare the pre-shared key of both sides',
-    });
+    const { initiator } = this.#choice.suite.method;
+    const message = this.#doomed ?? `the proof of ${ike.remote.address} fits no ${keyOf(initiator)}`;
+    const candidates = ike.candidates.map(({ name }) => name);
+    const advice = `compare the ${keyOf(initiator)} of both sides`;
+    this.#tell(V1Notify.AUTHENTICATION_FAILED, message, { candidates, advice });
   }
 
   /** Once, for it may be anybody's message: the exchange goes on for whoever has the key. */
@@ -120,7 +130,41 @@ export class MainModeResponder extends Phase1 {
     if (this.#found !== undefined) this.#fifth(datagram, message, this.#found);
   }
 
-  #third(datagram: Datagram, { payloads, accept }: Readable): void {
+  #third(datagram: Datagram, message: Readable): void {
+    const { ike } = this;
+    const { host } = ike;
+    const { suite } = this.#choice;
+    if (!isEncryption(suite.method)) return this.#asked(datagram, message);
+    ike.candidates = connectionsWithKey(host, suite, ike.candidates, message.payloads);
+    const [key] = ike.candidates.flatMap((one) => decryptionKey(one) ?? []);
+    if (key === undefined) return;
+    // Once: each costs an operation with the private key.
+    message.accept();
+    this.busy = true;
+    open(host, suite, ike.spiI, key, message.payloads, (opened) => {
+      this.busy = false;
+      if (ike.state !== 'connecting') return;
+      if (opened.ok) return this.#identified(datagram, { ...message, payloads: opened.value });
+      // What was meant for another key comes out as anything, and so does what somebody makes up: neither is told why it is dropped.
+      this.report('authentication', `what ${ike.remote.address} sent cannot be decrypted with our key`);
+      ike.die('failed');
+    });
+  }
+
+  /** Who it is must be known before the answer, which is encrypted for him. */
+  #identified(datagram: Datagram, message: Readable): void {
+    const { ike } = this;
+    this.#remoteId = findV1(message.payloads, 'ID');
+    const known = connectionsFor(ike.candidates, this.#remoteId);
+    if (known.length > 0) ike.candidates = known;
+    else
+      this.#doomed = `what ${ike.remote.address} sent cannot be decrypted with our key, or no connection is for who it says it is`;
+    this.#asked(datagram, message);
+    if (!this.busy) ike.die('failed');
+  }
+
+  /** The peer's half is in clear. Nothing happens where it is none. */
+  #asked(datagram: Datagram, { payloads, accept }: Readable): void {
     const { ike, material } = this;
     const { runtime } = ike.host;
     const { suite } = this.#choice;
@@ -150,12 +194,25 @@ export class MainModeResponder extends Phase1 {
       // Our own hashes are of the addresses before NAT detection says anything.
       const nat = this.natPayloads(suite);
       this.detectNat(suite, datagram, payloads);
-      const requests = certificateRequests(ike.candidates, suite.method);
-      this.send(
-        [{ type: 'KE', data: material.publicR }, { type: 'NONCE', data: material.nr }, ...requests, ...nat],
-        { awaits: false },
-      );
+      const half = this.#half(nat);
+      if (!half.ok) {
+        this.report('authentication', half.error.message);
+        return ike.die('failed');
+      }
+      this.send(half.value, { awaits: false });
     });
+  }
+
+  /** What the fourth message is made of. */
+  #half(nat: readonly V1Payload[]): Result<readonly V1Payload[]> {
+    const { ike, material } = this;
+    const { suite } = this.#choice;
+    const ke = { type: 'KE', data: material.publicR } as const;
+    const nonce = { type: 'NONCE', data: material.nr } as const;
+    if (!isEncryption(suite.method)) return ok([ke, nonce, ...certificateRequests(ike.candidates), ...nat]);
+    const [connection = ike.connection] = ike.candidates;
+    const id = idPayload(ownIdentity(connection, ike.local.address));
+    return seal(ike, suite, connection, { ke, nonce, id }, nat, this.#doomed !== undefined);
   }
 
   #makeTrials(secret: Uint8Array): readonly Trial[] {
@@ -180,7 +237,7 @@ export class MainModeResponder extends Phase1 {
     const { ike } = this;
     const { host } = ike;
     const { suite } = this.#choice;
-    const id = findV1(payloads, 'ID');
+    const id = this.#remoteId ?? findV1(payloads, 'ID');
     if (id === undefined) return;
     const remoteId = peerIdentity(id);
     const known = connections.filter(
@@ -190,14 +247,15 @@ export class MainModeResponder extends Phase1 {
       const candidates = ike.candidates.map(({ name }) => name);
       const who = remoteId?.text ?? 'an identity with a port';
       const notify = 'INVALID_ID_INFORMATION';
-      if (suite.method !== AuthMethod.PRE_SHARED_KEY) host.count('not-authentic');
+      const proved = suite.method.initiator === 'psk';
+      if (!proved) host.count('not-authentic');
       this.#tell(V1Notify.INVALID_ID_INFORMATION, `no connection is for ${who}`, { candidates, notify });
       // A signature has not been looked at: it may be anybody's word.
-      return suite.method === AuthMethod.PRE_SHARED_KEY ? ike.die('failed') : undefined;
+      return proved ? ike.die('failed') : undefined;
     }
     this.busy = true;
     const hash = this.hashOf('initiator', suite, keys, id.body);
-    checkProof(host, known, suite.method, remoteId, hash, payloads, (accepted) => {
+    checkProof(host, known, suite.method.initiator, remoteId, hash, payloads, (accepted) => {
       this.busy = false;
       if (ike.state !== 'connecting') return;
       if (!accepted.ok) {
@@ -227,14 +285,15 @@ export class MainModeResponder extends Phase1 {
     ike.pretendsNat = ike.nat.supported && (ike.pretendsNat || wantsEncap(host, connection));
     const hash = this.hashOf('responder', suite, keys, idBody(localId));
     this.busy = true;
-    makeProof(host, connection, suite.method, hash, (proof) => {
+    makeProof(host, connection, suite.method.responder, hash, (proof) => {
       this.busy = false;
       if (ike.state !== 'connecting') return;
       if (!proof.ok) {
         this.report('authentication', `our signature could not be made: ${proof.error.message}`);
         return ike.die('failed');
       }
-      this.send([idPayload(localId), ...proof.value], { awaits: false });
+      const id = this.#remoteId === undefined ? [idPayload(localId)] : [];
+      this.send([...id, ...proof.value], { awaits: false });
       this.#trials = this.#trials.filter((trial) => trial.keys !== keys);
       this.wipe();
       this.settle(suite, keys);

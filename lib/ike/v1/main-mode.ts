@@ -9,14 +9,27 @@
 //   {IDii, HASH_I | CERT, SIG_I,        ->     on the NAT-T ports from here on, where ESP is to go inside UDP
 //      [N(INITIAL-CONTACT)]}
 //                                       <-     {IDir, HASH_R | CERT, SIG_R}
+//
+// With public-key encryption the identities go with the key exchange, and the last two messages have the hashes alone (skeme.ts).
 
 import { identityFrom, matchIdentity } from '../../auth/identity.ts';
 import { wipe } from '../../bytes.ts';
 import { sharedKey } from '../../config/ikev1.ts';
+import type { Identity } from '../../config/types.ts';
+import { ok, type Result } from '../../errors.ts';
 import type { Datagram } from '../runtime.ts';
 import { encodeV1Body } from '../wire/v1/codec.ts';
-import { Exchange, findV1, IPSEC_DOI, type V1Payload, V1Protocol } from '../wire/v1/message.ts';
+import {
+  Exchange,
+  findV1,
+  type IdPayload,
+  IPSEC_DOI,
+  type Received,
+  type V1Payload,
+  V1Protocol,
+} from '../wire/v1/message.ts';
 import { V1Notify } from '../wire/v1/numbers.ts';
+import { isEncryption } from './auth-methods.ts';
 import {
   idBody,
   idPayload,
@@ -32,8 +45,9 @@ import {
 import { certificateRequests, checkProof, makeProof } from './phase1-auth.ts';
 import { offerPhase1, type Phase1Choice, readPhase1Answer } from './phase1-offer.ts';
 import { cookiesOf, isFirstContact, phase1Life, phase1Up } from './phase1-up.ts';
-import type { V1Keys } from './protect.ts';
-import { OUR_VENDOR_IDS } from './vendor.ts';
+import type { V1Keys, V1Suite } from './protect.ts';
+import { decryptionKey, open, seal } from './skeme.ts';
+import { vendorIdsFor } from './vendor.ts';
 
 export class MainModeInitiator extends Phase1 {
   readonly exchange = Exchange.MAIN_MODE;
@@ -41,11 +55,13 @@ export class MainModeInitiator extends Phase1 {
   #choice: Phase1Choice | undefined;
   #privateValue: Uint8Array | undefined;
   #keys: V1Keys | undefined;
+  /** Where it came with the key exchange. */
+  #remoteId: Received<IdPayload> | undefined;
 
   start(): void {
     const { connection } = this.ike;
     const offer = offerPhase1(connection, phase1Life(connection));
-    this.send([offer, ...OUR_VENDOR_IDS], { awaits: true });
+    this.send([offer, ...vendorIdsFor(this.ike.connection)], { awaits: true });
     // What the hashes are over is the body as it is written.
     this.material.saBody = encodeV1Body(offer);
   }
@@ -79,21 +95,42 @@ export class MainModeInitiator extends Phase1 {
       this.#privateValue = outcome.value.privateValue;
       this.material.publicI = outcome.value.publicValue;
       this.material.ni = runtime.random(NONCE_BYTES);
+      ike.localId = ownIdentity(ike.connection, ike.local.address);
+      const half = this.#half(choice.suite, ike.localId);
+      if (!half.ok) return this.fail('authentication', half.error.message);
       this.#step = 4;
-      const { publicI, ni } = this.material;
-      this.send(
-        [
-          { type: 'KE', data: publicI },
-          { type: 'NONCE', data: ni },
-          ...certificateRequests([ike.connection], choice.suite.method),
-          ...this.natPayloads(choice.suite),
-        ],
-        { awaits: true },
-      );
+      this.send(half.value, { awaits: true });
     });
   }
 
-  #fourth(datagram: Datagram, { payloads, accept }: Readable): void {
+  /** What the third message is made of. */
+  #half(suite: V1Suite, localId: Identity): Result<readonly V1Payload[]> {
+    const { ike } = this;
+    const ke = { type: 'KE', data: this.material.publicI } as const;
+    const nonce = { type: 'NONCE', data: this.material.ni } as const;
+    const nat = this.natPayloads(suite);
+    if (!isEncryption(suite.method)) return ok([ke, nonce, ...certificateRequests([ike.connection]), ...nat]);
+    return seal(ike, suite, ike.connection, { ke, nonce, id: idPayload(localId) }, nat);
+  }
+
+  #fourth(datagram: Datagram, message: Readable): void {
+    const { ike } = this;
+    const suite = this.#choice?.suite;
+    const key = decryptionKey(ike.connection);
+    if (suite === undefined || !isEncryption(suite.method) || key === undefined)
+      return this.#answered(datagram, message);
+    this.busy = true;
+    open(ike.host, suite, ike.spiR, key, message.payloads, (opened) => {
+      this.busy = false;
+      if (ike.state !== 'connecting') return;
+      this.#remoteId = opened.ok ? findV1(opened.value, 'ID') : undefined;
+      if (!opened.ok || this.#remoteId === undefined) return this.unsealable();
+      this.#answered(datagram, { ...message, payloads: opened.value });
+    });
+  }
+
+  /** The peer's half is in clear. */
+  #answered(datagram: Datagram, { payloads, accept }: Readable): void {
     const { ike, material } = this;
     const { host, connection } = ike;
     const ke = findV1(payloads, 'KE');
@@ -124,17 +161,18 @@ export class MainModeInitiator extends Phase1 {
       this.detectNat(suite, datagram, payloads);
       if (ike.encap && !ike.natt) ike.float();
       this.encrypt(suite, this.#keys);
-      ike.localId = ownIdentity(connection, ike.local.address);
+      if (ike.localId === undefined) return;
       const hash = this.hashOf('initiator', suite, this.#keys, idBody(ike.localId));
       this.busy = true;
-      makeProof(host, connection, suite.method, hash, (proof) => {
+      makeProof(host, connection, suite.method.initiator, hash, (proof) => {
         if (ike.state !== 'connecting' || ike.localId === undefined) return;
         this.busy = false;
         if (!proof.ok)
           return this.fail('authentication', `our signature could not be made: ${proof.error.message}`);
         this.#step = 6;
         const contact = isFirstContact(ike) ? [initialContact(ike.spiI, ike.spiR)] : [];
-        this.send([idPayload(ike.localId), ...proof.value, ...contact], { awaits: true });
+        const id = this.#remoteId === undefined ? [idPayload(ike.localId)] : [];
+        this.send([...id, ...proof.value, ...contact], { awaits: true });
       });
     });
   }
@@ -142,7 +180,7 @@ export class MainModeInitiator extends Phase1 {
   #sixth(datagram: Datagram, { payloads, accept }: Readable): void {
     const { ike } = this;
     const { connection, host } = ike;
-    const id = findV1(payloads, 'ID');
+    const id = this.#remoteId ?? findV1(payloads, 'ID');
     const suite = this.#choice?.suite;
     const keys = this.#keys;
     if (suite === undefined || keys === undefined || id === undefined) return host.count('malformed');
@@ -150,7 +188,7 @@ export class MainModeInitiator extends Phase1 {
     const who = remoteId ?? identityFrom(id.idType, id.data);
     const hash = this.hashOf('responder', suite, keys, id.body);
     this.busy = true;
-    checkProof(host, [connection], suite.method, who, hash, payloads, (accepted) => {
+    checkProof(host, [connection], suite.method.responder, who, hash, payloads, (accepted) => {
       this.busy = false;
       if (ike.state !== 'connecting') return;
       if (!accepted.ok) {

@@ -3,19 +3,27 @@
 // the Runtime; by when they come back the SA may be gone, which whoever asked looks at first.
 
 import type { PeerFailure } from '../../auth/peer.ts';
-import { RSA_BARE } from '../../auth/schemes.ts';
+import { ecdsaBare, RSA_BARE, type SignatureScheme } from '../../auth/schemes.ts';
 import { equalConstantTime } from '../../bytes.ts';
 import type { Connection, Identity } from '../../config/types.ts';
 import { fail, ok, type Result } from '../../errors.ts';
 import type { FailureReport } from '../failure.ts';
 import type { Host } from '../host.ts';
 import { allV1, findV1, type Received, type V1Payload } from '../wire/v1/message.ts';
-import { AuthMethod } from '../wire/v1/numbers.ts';
+import type { Proof } from './auth-methods.ts';
 
 /** X.509 Certificate - Signature (RFC 2408 §3.9). */
 const X509_SIGNATURE = 4;
 /** CAs that are asked for by name, in a message that must not grow. */
 const MOST_REQUESTED = 20;
+
+/** How HASH_I and HASH_R are signed: both are hashes already. */
+const SCHEMES: Readonly<Partial<Record<Proof, SignatureScheme>>> = {
+  rsa: RSA_BARE,
+  'ecdsa-256': ecdsaBare('prime256v1'),
+  'ecdsa-384': ecdsaBare('secp384r1'),
+  'ecdsa-521': ecdsaBare('secp521r1'),
+};
 
 /** Why a proof is not believed. */
 export interface ProofRefusal {
@@ -23,18 +31,19 @@ export interface ProofRefusal {
   readonly more: Partial<FailureReport>;
 }
 
-/** What one side sends beside its identity. `hash` is its HASH_I or HASH_R. */
+/** What the `proof` of our side consists of, beside its identity. `hash` is our HASH_I or HASH_R. */
 export function makeProof(
   host: Host,
   connection: Connection,
-  method: number,
+  proof: Proof,
   hash: Uint8Array,
-  done: (proof: Result<readonly V1Payload[]>) => void,
+  done: (made: Result<readonly V1Payload[]>) => void,
 ): void {
-  if (method === AuthMethod.PRE_SHARED_KEY) return done(ok([{ type: 'HASH', data: hash }]));
+  const scheme = SCHEMES[proof];
+  if (scheme === undefined) return done(ok([{ type: 'HASH', data: hash }]));
   const { auth } = connection.local;
   if (auth.kind !== 'signature') return done(fail('no-key', 'there is no key to sign with'));
-  host.runtime.sign({ key: auth.key, scheme: RSA_BARE, data: hash }, (signature) => {
+  host.runtime.sign({ key: auth.key, scheme, data: hash }, (signature) => {
     if (!signature.ok) return done(signature);
     const certificates = auth.chain.map(
       ({ der }): V1Payload => ({ type: 'CERT', encoding: X509_SIGNATURE, data: der }),
@@ -43,16 +52,22 @@ export function makeProof(
   });
 }
 
+/** What a proof that is a hash depends on, for people. */
+export function keyOf(proof: Proof): string {
+  if (proof === 'psk') return 'pre-shared key';
+  return proof === 'none' ? 'key exchange' : 'public key';
+}
+
 /** Whether payloads hold what this method proves with; says nothing about whether it is right. */
-export function hasProof(method: number, payloads: readonly Received[]): boolean {
-  return findV1(payloads, method === AuthMethod.PRE_SHARED_KEY ? 'HASH' : 'SIG') !== undefined;
+export function hasProof(proof: Proof, payloads: readonly Received[]): boolean {
+  return findV1(payloads, SCHEMES[proof] === undefined ? 'HASH' : 'SIG') !== undefined;
 }
 
 /** Which of `connections`, each of which is for this identity, believes the proof. With a pre-shared key `done` is called at once. */
 export function checkProof(
   host: Host,
   connections: readonly Connection[],
-  method: number,
+  proof: Proof,
   identity: Identity,
   hash: Uint8Array,
   payloads: readonly Received[],
@@ -60,13 +75,15 @@ export function checkProof(
 ): void {
   const refuse = (message: string, more: Partial<FailureReport> = {}): void =>
     done({ ok: false, error: { message, more } });
-  if (method === AuthMethod.PRE_SHARED_KEY) {
+  const scheme = SCHEMES[proof];
+  if (scheme === undefined) {
     const theirs = findV1(payloads, 'HASH');
     const [connection] = connections;
     if (theirs !== undefined && connection !== undefined && equalConstantTime(hash, theirs.data))
       return done(ok(connection));
-    const advice = 'compare the pre-shared key of both sides';
-    return refuse(`the proof of ${identity.text} does not fit the pre-shared key`, { advice });
+    const key = keyOf(proof);
+    const advice = `compare the ${key} of both sides`;
+    return refuse(`the proof of ${identity.text} does not fit the ${key}`, { advice });
   }
   const signature = findV1(payloads, 'SIG');
   const trusting = connections.flatMap((connection) =>
@@ -82,7 +99,7 @@ export function checkProof(
     identity,
     signed: hash,
     signature: signature.data,
-    schemes: [RSA_BARE],
+    schemes: [scheme],
     nowMs: runtime.wallClockMs(),
   };
   runtime.verifyPeer(job, (outcome) => {
@@ -92,11 +109,7 @@ export function checkProof(
 }
 
 /** The CAs that we trust, by name: many peers send their certificate only when asked (RFC 2408 §3.10). */
-export function certificateRequests(
-  connections: readonly Connection[],
-  method: number,
-): readonly V1Payload[] {
-  if (method === AuthMethod.PRE_SHARED_KEY) return [];
+export function certificateRequests(connections: readonly Connection[]): readonly V1Payload[] {
   const names = new Map<string, Uint8Array>();
   for (const { remote } of connections)
     for (const { subjectDer } of remote.auth.kind === 'signature' ? remote.auth.anchors : [])

@@ -1,7 +1,7 @@
 // The SA payload of phase 1: what is configured as transforms of one proposal, the responder's choice among what a peer offers, and the
 // initiator's look at the answer (RFC 2409 §5, Appendix A; RFC 2408 §4.2). The answer repeats the transform as it was offered.
 
-import { authMethodOf, type Phase1Combination, phase1Combinations } from '../../config/ikev1.ts';
+import { type Phase1Combination, phase1Combinations } from '../../config/ikev1.ts';
 import type { Connection, ProposalConfig } from '../../config/types.ts';
 import { findTransform } from '../../crypto/algorithms.ts';
 import { groupId, hashOf, phase1CipherId, phase1CipherName, phase1HashId } from '../../crypto/ikev1-ids.ts';
@@ -16,6 +16,7 @@ import {
   type V1Transform,
 } from '../wire/v1/message.ts';
 import { Phase1Attribute as A, KEY_IKE } from '../wire/v1/numbers.ts';
+import { authMethodOf, type Role } from './auth-methods.ts';
 import { type Lifetime, readLifetime, writeLifetime } from './lifetimes.ts';
 import type { V1Suite } from './protect.ts';
 
@@ -34,13 +35,18 @@ const NO_SPI = new Uint8Array(0);
 const KNOWN = new Set<number>(Object.values(A));
 
 /** All that a connection offers. Aggressive Mode has its key exchange in the same message, and so one group alone (RFC 2409 §5). */
-export function offerPhase1(connection: Connection, life: Lifetime, onlyGroup?: number): SaPayload {
-  const method = authMethodOf(connection);
+export function offerPhase1(
+  connection: Connection,
+  life: Lifetime,
+  onlyGroup?: number,
+  most = MOST_TRANSFORMS,
+): SaPayload {
+  const method = authMethodOf(connection, 'initiator');
   const transforms = connection.proposals
     .flatMap(phase1Combinations)
     .filter(({ ke }) => onlyGroup === undefined || groupId(ke) === onlyGroup)
-    .slice(0, MOST_TRANSFORMS)
-    .map((combination, index) => toTransform(combination, index + 1, method, life));
+    .slice(0, most)
+    .map((combination, index) => toTransform(combination, index + 1, method?.number, life));
   return {
     type: 'SA',
     doi: IPSEC_DOI,
@@ -49,19 +55,21 @@ export function offerPhase1(connection: Connection, life: Lifetime, onlyGroup?: 
   };
 }
 
-/** The first offered transform that one of ours is; with `onlyGroup` only those of that group. */
+/** The first offered transform that one of ours is, when `role` is ours; with `onlyGroup` only those of that group. */
 export function choosePhase1(
   offer: SaPayload,
   connection: Connection,
+  role: Role,
   onlyGroup?: number,
 ): Phase1Choice | undefined {
-  const method = authMethodOf(connection);
+  const method = authMethodOf(connection, role);
+  if (method === undefined) return undefined;
   const combinations = connection.proposals.flatMap(phase1Combinations);
   for (const proposal of offer.proposals) {
     if (proposal.protocol !== V1Protocol.ISAKMP) continue;
     for (const transform of proposal.transforms) {
       const read = readTransform(transform);
-      if (read === undefined || read.authentication !== method || method === undefined) continue;
+      if (read === undefined || read.authentication !== method.number) continue;
       if (onlyGroup !== undefined && read.group !== onlyGroup) continue;
       const found = combinations.find((own) => isThat(own, read));
       const hash = found && hashOf(found.integ);
@@ -82,7 +90,7 @@ export function readPhase1Answer(
 ): Phase1Choice | undefined {
   const [proposal, ...more] = answer.proposals;
   if (proposal === undefined || more.length > 0 || proposal.transforms.length !== 1) return undefined;
-  return choosePhase1(answer, connection, onlyGroup);
+  return choosePhase1(answer, connection, 'initiator', onlyGroup);
 }
 
 /** The group of the first transform: what Aggressive Mode is begun with. */
@@ -96,7 +104,7 @@ export function explainPhase1(
   connections: readonly Connection[],
 ): NonNullable<FailureReport['proposals']> {
   const proposals = connections.flatMap((connection) => connection.proposals);
-  const methods = connections.map(authMethodOf);
+  const methods = connections.map((connection) => authMethodOf(connection, 'responder')?.number);
   const ours = proposals.filter((own) => phase1Combinations(own).length > 0).map(({ text }) => text);
   const offered = offer.proposals.flatMap(({ transforms }) => transforms).map(readTransform);
   const combinations = proposals.flatMap(phase1Combinations);

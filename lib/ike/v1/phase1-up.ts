@@ -5,13 +5,14 @@ import { concat, uint64 } from '../../bytes.ts';
 import type { Connection } from '../../config/types.ts';
 import type { AnyIkeSa } from '../ike-sa.ts';
 import { endLater, startIkeTimers } from '../lifetimes.ts';
+import { reportFailure } from '../report.ts';
 import { areSimultaneous, loses } from '../v2/collision.ts';
 import { decodeAttributes } from '../wire/v1/attributes.ts';
 import { encodeV1Message } from '../wire/v1/codec.ts';
 import { allV1, Exchange, IPSEC_DOI, type Received, type V1Payload, V1Protocol } from '../wire/v1/message.ts';
 import { Phase1Attribute, V1Notify } from '../wire/v1/numbers.ts';
 import { V1IkeSa } from './ike-sa.ts';
-import { sendInformational } from './informational.ts';
+import { sayDeleted, sendInformational } from './informational.ts';
 import { type Lifetime, readLifetime, sooner } from './lifetimes.ts';
 
 /** Waits of retransmission until a renewed phase 1 goes: by then the peer has the last message of the new one. */
@@ -32,18 +33,31 @@ export function phase1Up(
   payloads: readonly Received[],
   sayContact = false,
 ): void {
+  ike.configuration.begin(() => up(ike, life, payloads, sayContact));
+  ike.phase1?.release();
+}
+
+/** Whoever had to pass XAuth has, and whoever wanted an address has one. */
+function up(ike: V1IkeSa, life: Lifetime, payloads: readonly Received[], sayContact: boolean): void {
   const { host } = ike;
+  if (ike.xauthId !== undefined && ike.role === 'responder' && isKeptOut(ike, payloads)) {
+    const message = `${ike.xauthId} has an IKE SA already, which unique: "keep" keeps`;
+    reportFailure(ike, { exchange: 'TRANSACTION', role: ike.role, code: 'unique', message });
+    sayDeleted(ike);
+    return ike.die('failed');
+  }
   ike.established();
   const { seconds } = sooner(life, responderLife(payloads));
   startIkeTimers(ike, seconds === undefined ? undefined : Math.max(1, seconds) * 1000);
   const others = rivals(ike);
   const renewed = others.filter((other) => !simultaneous(ike, other) && renews(ike, other, payloads));
   if (renewed.length === 0) host.runtime.emit({ type: 'ike-up', ike: ike.info() });
-  const contact = hasInitialContact(payloads);
+  const contact = hasInitialContact(payloads) || ike.configuration.contact;
   if (sayContact) sayInitialContact(ike);
   for (const other of others) {
     if (simultaneous(ike, other)) settle(ike, other);
-    else if (other instanceof V1IkeSa && renewed.includes(other)) takeOver(other, ike);
+    else if (other instanceof V1IkeSa && renewed.includes(other) && sameVips(other, ike))
+      takeOver(other, ike);
     else if (ike.connection.unique === 'never') continue;
     else if (contact) other.die('replaced');
     else other.terminate('replaced');
@@ -53,6 +67,11 @@ export function phase1Up(
 
 /** INITIAL-CONTACT that came by itself (RFC 2407 §4.6.3.3). */
 export function initialContact(ike: V1IkeSa): void {
+  if (ike.establishedAtMs === 0) {
+    // Whoever has not passed XAuth yet ends nobody else's.
+    ike.configuration.contact = true;
+    return;
+  }
   if (ike.connection.unique === 'never') return;
   for (const other of rivals(ike))
     if (!simultaneous(ike, other) && other.establishedAtMs < ike.createdAtMs) other.die('replaced');
@@ -108,8 +127,19 @@ function rivals(ike: V1IkeSa): AnyIkeSa[] {
   const { connection, remoteId, host } = ike;
   if (remoteId === undefined) return [];
   return [...host.table.ofPeer(connection, remoteId)].filter(
-    (other) => other !== ike && other.alive && other.successor === undefined && !other.redundant,
+    (other) =>
+      other !== ike &&
+      other.alive &&
+      other.successor === undefined &&
+      !other.redundant &&
+      // Users of one group share its identity.
+      (other instanceof V1IkeSa ? other.xauthId : undefined) === ike.xauthId,
   );
+}
+
+/** Child SAs of an address that the peer no longer gives us are of no use. */
+function sameVips(old: V1IkeSa, fresh: V1IkeSa): boolean {
+  return old.vips.join() === fresh.vips.join();
 }
 
 /** It came up in place of an older one, of which its maker knew. */

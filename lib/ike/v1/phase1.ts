@@ -14,9 +14,10 @@ import type { Datagram } from '../runtime.ts';
 import type { Framed, IsakmpHeader } from '../wire/header.ts';
 import { decodeV1Message, encodeV1Body, encodeV1Message } from '../wire/v1/codec.ts';
 import { allV1, type IdPayload, type Received, type V1Payload } from '../wire/v1/message.ts';
-import { AuthMethod, FIRST_STATUS, V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
+import { FIRST_STATUS, V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
+import { isEncryption, proofHash, type Role } from './auth-methods.ts';
 import type { V1IkeSa } from './ike-sa.ts';
-import { phase1Hash, phase1Iv, skeyidOfPsk, skeyidOfSignatures } from './keys.ts';
+import { phase1Hash, phase1Iv, skeyidOfEncryption, skeyidOfPsk, skeyidOfSignatures } from './keys.ts';
 import { detectV1Nat, natPayloads } from './nat.ts';
 import { IvChain, type V1Keys, type V1Suite } from './protect.ts';
 import { v1ExchangeName } from './trace.ts';
@@ -25,6 +26,8 @@ import { readVendorIds } from './vendor.ts';
 
 export const NONCE_BYTES = 32;
 const UDP = 17;
+/** Messages that are kept while the peer's last proof is looked at. */
+const MOST_EARLY = 8;
 
 /** What the hashes of phase 1 are over, as it comes together. Public values and nonces by role. */
 export interface Phase1Material {
@@ -61,6 +64,7 @@ export abstract class Phase1 {
   };
   #finished = false;
   #doubted = false;
+  #early: { readonly datagram: Datagram; readonly frame: Framed<IsakmpHeader> }[] = [];
 
   constructor(ike: V1IkeSa) {
     this.ike = ike;
@@ -108,6 +112,18 @@ export abstract class Phase1 {
     this.ike.host.count('unprotected-message');
   }
 
+  /** The peer may be through and begin what follows while its proof is still looked at: whether that is kept till then. */
+  hold(datagram: Datagram, frame: Framed<IsakmpHeader>): boolean {
+    if (!this.busy || this.chain === undefined || this.#early.length >= MOST_EARLY) return false;
+    this.#early.push({ datagram: { ...datagram, data: new Uint8Array(datagram.data) }, frame });
+    return true;
+  }
+
+  /** Phase 1 is up: what was kept comes now. */
+  release(): void {
+    for (const { datagram, frame } of this.#early.splice(0)) this.ike.receive(datagram, frame);
+  }
+
   /** An Informational came under a key that is not there yet, or never will be. */
   unreadable(): void {}
 
@@ -132,7 +148,7 @@ export abstract class Phase1 {
         ? (['no-proposal', 'compare the proposals of phase 1 on both sides'] as const)
         : this.chain === undefined
           ? (['peer-refused', 'see what the peer logs'] as const)
-          : (['authentication', 'compare the identities and the pre-shared key of both sides'] as const);
+          : (['authentication', 'compare the identities and the keys of both sides'] as const);
     this.failLater(code, `the peer refused with ${notify}`, { notify, advice });
   }
 
@@ -147,6 +163,13 @@ export abstract class Phase1 {
         if (ike.state === 'connecting') this.fail(code, message, more);
       }),
     );
+  }
+
+  /** What the peer encrypted is none for us; anybody can send such a thing. */
+  protected unsealable(): void {
+    this.ike.host.count('not-authentic');
+    const message = `what ${this.ike.remote.address} sent cannot be decrypted with our key`;
+    this.failLater('authentication', message, { advice: 'compare the public key of both sides' });
   }
 
   protected report(code: string, message: string, more: Partial<FailureReport> = {}): void {
@@ -172,6 +195,7 @@ export abstract class Phase1 {
   /** It is over, one way or the other. */
   end(): void {
     this.#finished = true;
+    this.#early = [];
     this.turns.stop();
     this.wipe();
   }
@@ -200,16 +224,11 @@ export abstract class Phase1 {
   }
 
   /** HASH_I or HASH_R. */
-  protected hashOf(
-    side: 'initiator' | 'responder',
-    suite: V1Suite,
-    keys: V1Keys,
-    idBody: Uint8Array,
-  ): Uint8Array {
+  protected hashOf(side: Role, suite: V1Suite, keys: V1Keys, idBody: Uint8Array): Uint8Array {
     const { publicI, publicR, saBody } = this.material;
     const { spiI, spiR, host } = this.ike;
     const first = side === 'initiator';
-    return phase1Hash(host.runtime.crypto, suite.hash, keys.skeyid, {
+    return phase1Hash(host.runtime.crypto, proofHash(suite.method, suite.hash), keys.skeyid, {
       publicOwn: first ? publicI : publicR,
       publicPeer: first ? publicR : publicI,
       cookieOwn: uint64(first ? spiI : spiR),
@@ -220,7 +239,7 @@ export abstract class Phase1 {
   }
 
   protected proves(
-    side: 'initiator' | 'responder',
+    side: Role,
     suite: V1Suite,
     keys: V1Keys,
     id: Received<IdPayload>,
@@ -260,7 +279,7 @@ export abstract class Phase1 {
   }
 }
 
-/** The keys of a phase 1: of the pre-shared key, or with signatures of the exchange alone. */
+/** The keys of a phase 1: of the pre-shared key, of nonces that were encrypted, or with signatures of the exchange alone. */
 export function phase1Keys(
   host: Host,
   suite: V1Suite,
@@ -273,9 +292,11 @@ export function phase1Keys(
   const cookies = { initiator: uint64(exchanged.spiI), responder: uint64(exchanged.spiR) };
   const both = { cookieI: cookies.initiator, cookieR: cookies.responder, ni, nr };
   const skeyid =
-    suite.method === AuthMethod.PRE_SHARED_KEY
+    suite.method.initiator === 'psk'
       ? skeyidOfPsk(crypto, suite.hash, psk, both)
-      : skeyidOfSignatures(crypto, suite.hash, secret, both);
+      : isEncryption(suite.method)
+        ? skeyidOfEncryption(crypto, suite.hash, both)
+        : skeyidOfSignatures(crypto, suite.hash, secret, both);
   const { d, a, e } = crypto.ikev1.deriveSkeyids(suite.hash.prf, skeyid, secret, cookies);
   const cipher = crypto.ikev1.phase1CipherKey(suite.hash.prf, e, suite.encr.keyBits / 8);
   wipe(e);

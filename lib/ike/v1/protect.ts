@@ -10,6 +10,7 @@ import { fail, ok, type Result } from '../../errors.ts';
 import { encodeIsakmpHeader, HEADER_BYTES, type IsakmpHeader } from '../wire/header.ts';
 import { type Chain, decodeV1Payloads, encodeV1Payloads } from '../wire/v1/codec.ts';
 import type { V1Payload } from '../wire/v1/message.ts';
+import type { AuthMethod } from './auth-methods.ts';
 import type { V1Hash } from './keys.ts';
 
 /** What a phase 1 runs on. */
@@ -18,7 +19,7 @@ export interface V1Suite {
   readonly hash: V1Hash;
   readonly ke: KeyExchangeAlgorithm;
   /** How both sides prove themselves. */
-  readonly method: number;
+  readonly method: AuthMethod;
 }
 
 /** SKEYID, SKEYID_d, SKEYID_a, and the cipher's key made of SKEYID_e. */

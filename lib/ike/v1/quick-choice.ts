@@ -6,10 +6,9 @@ import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
 import { groupId } from '../../crypto/ikev1-ids.ts';
 import { containsSelector, hostSelector, sameSelector, type TrafficSelector } from '../../ipsec/selector.ts';
 import type { ChildSa } from '../child-sa.ts';
-import { childSelectors } from '../narrowing.ts';
 import { allV1, type Received } from '../wire/v1/message.ts';
 import type { V1IkeSa } from './ike-sa.ts';
-import { idToSelector } from './selectors.ts';
+import { idToSelector, selectorsOf } from './selectors.ts';
 
 /** A child that allows what is offered. */
 export interface Fit {
@@ -34,12 +33,12 @@ export function offeredSelectors(
 
 /** Children that allow the pair, those that are of exactly that first. IKEv1 knows no narrowing. */
 export function fittingChildren(
-  { connection, local, remote }: V1IkeSa,
+  ike: V1IkeSa,
   localTs: TrafficSelector,
   remoteTs: TrafficSelector,
 ): readonly Fit[] {
-  const graded = Object.values(connection.children).flatMap((config) => {
-    const own = childSelectors(config, local.address, remote.address);
+  const graded = Object.values(ike.connection.children).flatMap((config) => {
+    const own = selectorsOf(config, ike);
     const [ours, theirs] = [own.localTs[0], own.remoteTs[0]];
     if (ours === undefined || theirs === undefined) return [];
     if (!containsSelector(ours, localTs) || !containsSelector(theirs, remoteTs)) return [];

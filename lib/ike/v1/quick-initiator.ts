@@ -14,7 +14,6 @@ import type { TrafficSelector } from '../../ipsec/selector.ts';
 import { type ChildAgreement, ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
 import type { MakeChildOptions } from '../ike-sa.ts';
-import { childSelectors } from '../narrowing.ts';
 import { reportFailure } from '../report.ts';
 import { patienceMs } from '../retransmit.ts';
 import type { Datagram, Timer } from '../runtime.ts';
@@ -25,30 +24,32 @@ import { encodeV1Body, encodeV1Payloads } from '../wire/v1/codec.ts';
 import { allV1, Exchange, findV1, type Received, type V1Payload } from '../wire/v1/message.ts';
 import { Phase2Attribute, V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
 import type { V1IkeSa } from './ike-sa.ts';
-import { sendDelete } from './informational.ts';
+import { peerSpis, sendDelete } from './informational.ts';
 import { hash1, hash2, hash3 } from './keys.ts';
 import { type Lifetime, readLifetime, sooner } from './lifetimes.ts';
 import { isNonce, NONCE_BYTES } from './phase1.ts';
 import {
+  type OwnSpis,
   offerPhase2,
   type Phase2Choice,
   type Phase2Terms,
   phase2Group,
   readPhase2Answer,
-  v1ProtocolOf,
 } from './phase2-offer.ts';
 import type { IvChain } from './protect.ts';
 import {
+  agreementOf,
+  allocateSpis,
   carriedOf,
   childUp,
   mostOf,
   ownerOf,
-  phase2Keys,
   phase2Life,
   type QuickMode,
+  releaseSpis,
   v1Obstacle,
 } from './quick.ts';
-import { selectorToId } from './selectors.ts';
+import { selectorsOf, selectorToId } from './selectors.ts';
 import { Turns } from './turns.ts';
 
 export interface QuickOptions extends MakeChildOptions {
@@ -70,7 +71,7 @@ export class QuickInitiator implements QuickMode {
   readonly #deleted = new Set<string>();
   #chain: IvChain | undefined;
   #terms: Phase2Terms | undefined;
-  #spiIn = 0;
+  #spis: OwnSpis | undefined;
   #ni = new Uint8Array(0);
   #localTs: TrafficSelector | undefined;
   #remoteTs: TrafficSelector | undefined;
@@ -95,7 +96,7 @@ export class QuickInitiator implements QuickMode {
   }
 
   get spi(): Uint8Array {
-    return uint32(this.#spiIn);
+    return uint32(this.#spis?.spi ?? 0);
   }
 
   get isAsking(): boolean {
@@ -119,21 +120,21 @@ export class QuickInitiator implements QuickMode {
     ike.takes(this);
     const { runtime } = ike.host;
     this.#ni = Uint8Array.from(runtime.random(NONCE_BYTES));
-    const own = replaces ?? childSelectors(this.#config, ike.local.address, ike.remote.address);
+    const own = replaces ?? selectorsOf(this.#config, ike);
     [this.#localTs] = own.localTs;
     [this.#remoteTs] = own.remoteTs;
-    runtime.dataPlane.allocateSpi((spi) => {
+    allocateSpis(ike, this.#config, (spis) => {
       if (this.#isOver()) {
-        if (spi.ok) runtime.dataPlane.releaseSpi(spi.value);
+        if (spis.ok) releaseSpis(ike, spis.value);
         return;
       }
-      if (!spi.ok) return this.#failed('data-plane', spi.error.message);
-      this.#spiIn = spi.value;
+      if (!spis.ok) return this.#failed('data-plane', spis.error.message);
+      this.#spis = spis.value;
       const group = phase2Group(this.#config);
       this.#terms = { config: this.#config, carried: carriedOf(ike), group };
       if (group === undefined) return this.#ask([]);
       this.#exchange(group);
-    }, ike.wantedSa(this.#config));
+    });
   }
 
   #exchange(method: KeyExchangeAlgorithm): void {
@@ -152,10 +153,11 @@ export class QuickInitiator implements QuickMode {
     const ike = this.#ike;
     const { keys, suite, host } = ike;
     this.#chain = ike.chain(this.messageId);
-    if (keys === undefined || suite === undefined || this.#terms === undefined) return this.end();
+    if (keys === undefined || suite === undefined || this.#terms === undefined || this.#spis === undefined)
+      return this.end();
     if (this.#localTs === undefined || this.#remoteTs === undefined) return this.end();
     const payloads: readonly V1Payload[] = [
-      offerPhase2(this.#terms, this.#spiIn, phase2Life(this.#config)),
+      offerPhase2(this.#terms, this.#spis, phase2Life(this.#config)),
       { type: 'NONCE', data: this.#ni },
       ...ke,
       selectorToId(this.#localTs),
@@ -242,24 +244,15 @@ export class QuickInitiator implements QuickMode {
   ): void {
     const ike = this.#ike;
     const { replaces } = this.#options;
-    if (ike.keys === undefined || this.#localTs === undefined || this.#remoteTs === undefined)
+    const spis = this.#spis;
+    if (ike.keys === undefined || this.#localTs === undefined || this.#remoteTs === undefined || !spis)
       return this.end();
-    const exchanged = { spiI: this.#spiIn, spiR: choice.spi, ni: this.#ni, nr, secret };
-    const keys = phase2Keys(ike, this.#config, choice.suite, exchanged);
+    const agreed = agreementOf(ike, this.#config, true, choice, spis, { ni: this.#ni, nr, secret });
     wipe(secret);
     const agreement: ChildAgreement = {
-      config: this.#config,
-      initiator: true,
-      suite: choice.suite,
-      mode: this.#config.mode,
-      tfc: false,
-      keys,
-      spiIn: this.#spiIn,
-      spiOut: choice.spi,
+      ...agreed,
       localTs: [this.#localTs],
       remoteTs: [this.#remoteTs],
-      nonces: [this.#ni, nr],
-      holdOutbound: true,
       ...mostOf(sooner(choice.life, life)),
       ...(replaces === undefined ? {} : { replaces }),
     };
@@ -301,7 +294,8 @@ export class QuickInitiator implements QuickMode {
     child.ike = ownerOf(this.#ike);
     this.#over(true);
     childUp(child, this.#options.replaces);
-    if (this.#deleted.has(`${v1ProtocolOf(this.#config)} ${child.spiOut}`)) child.remove('deleted-by-peer');
+    if (peerSpis(child).some(([protocol, spi]) => this.#deleted.has(`${protocol} ${spi}`)))
+      child.remove('deleted-by-peer');
   }
 
   refused(notify: number): void {
@@ -318,7 +312,14 @@ export class QuickInitiator implements QuickMode {
 
   /** The peer may have its half: it is told that ours is not there. */
   #undo(why: string, code = 'child-refused', release = true): void {
-    sendDelete(this.#ike, [{ spiIn: this.#spiIn, config: this.#config }]);
+    const { spi = 0, around } = this.#spis ?? {};
+    sendDelete(this.#ike, [
+      {
+        spiIn: spi,
+        config: this.#config,
+        around: around === undefined ? undefined : { spiIn: around },
+      },
+    ]);
     this.#failed(code, why, {}, release);
   }
 
@@ -366,8 +367,7 @@ export class QuickInitiator implements QuickMode {
   #abandon(release: boolean): void {
     wipe(this.#privateValue);
     if (this.#child !== undefined) this.#child.remove(undefined);
-    else if (release && !this.#installing && this.#spiIn !== 0)
-      this.#ike.host.runtime.dataPlane.releaseSpi(this.#spiIn);
+    else if (release && !this.#installing && this.#spis !== undefined) releaseSpis(this.#ike, this.#spis);
     this.#child = undefined;
   }
 

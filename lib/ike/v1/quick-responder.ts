@@ -24,20 +24,29 @@ import {
 } from '../wire/v1/message.ts';
 import { Phase2Attribute, V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
 import type { V1IkeSa } from './ike-sa.ts';
-import { hasHash1, sayDeleted, sayError } from './informational.ts';
+import { hasHash1, peerSpis, sayDeleted, sayError } from './informational.ts';
 import { hash2, hash3 } from './keys.ts';
 import { type Lifetime, writeLifetime } from './lifetimes.ts';
 import { isNonce, NONCE_BYTES } from './phase1.ts';
-import { choosePhase2, offeredGroups, type Phase2Choice, v1ProtocolOf } from './phase2-offer.ts';
+import {
+  answerPhase2,
+  choosePhase2,
+  type OwnSpis,
+  offeredGroups,
+  type Phase2Choice,
+  v1ProtocolOf,
+} from './phase2-offer.ts';
 import type { IvChain } from './protect.ts';
 import {
+  agreementOf,
+  allocateSpis,
   carriedOf,
   childUp,
   mostOf,
   ownerOf,
-  phase2Keys,
   phase2Life,
   type QuickMode,
+  releaseSpis,
   v1Obstacle,
 } from './quick.ts';
 import { type Fit, fittingChildren, groupsOf, offeredSelectors, sameAs } from './quick-choice.ts';
@@ -161,53 +170,44 @@ class QuickResponder implements QuickMode {
       return this.#refuse(V1Notify.NO_PROPOSAL_CHOSEN, 'limit', limit);
     }
     this.#nr = Uint8Array.from(runtime.random(NONCE_BYTES));
-    runtime.dataPlane.allocateSpi((spi) => {
+    allocateSpis(ike, fit.config, (spis) => {
       if (this.#isOver()) {
-        if (spi.ok) runtime.dataPlane.releaseSpi(spi.value);
+        if (spis.ok) releaseSpis(ike, spis.value);
         return;
       }
-      if (!spi.ok) return this.#refuse(V1Notify.NO_PROPOSAL_CHOSEN, 'data-plane', spi.error.message);
+      if (!spis.ok) return this.#refuse(V1Notify.NO_PROPOSAL_CHOSEN, 'data-plane', spis.error.message);
       const method = choice.suite.ke;
       if (method === undefined || peerPublic === undefined)
-        return this.#install(sa, fit, choice, spi.value, undefined);
+        return this.#install(sa, fit, choice, spis.value, undefined);
       const seed = runtime.random(method.seedBytes);
       runtime.keyExchange({ op: 'respond', method, seed, peerPublic }, (outcome) => {
         wipe(seed);
         if (this.#isOver() || !outcome.ok) {
-          runtime.dataPlane.releaseSpi(spi.value);
+          releaseSpis(ike, spis.value);
           if (outcome.ok) return wipe(outcome.value.secret);
           return this.#refuse(V1Notify.INVALID_KEY_INFORMATION, 'key-exchange', outcome.error.message);
         }
-        this.#install(sa, fit, choice, spi.value, outcome.value);
+        this.#install(sa, fit, choice, spis.value, outcome.value);
       });
-    }, ike.wantedSa(fit.config));
+    });
   }
 
   #install(
     sa: SaPayload,
     { config, localTs, remoteTs }: Fit,
     choice: Phase2Choice,
-    spiIn: number,
+    spis: OwnSpis,
     exchanged: { readonly publicValue: Uint8Array; readonly secret: Uint8Array } | undefined,
   ): void {
     const ike = this.#ike;
     if (ike.keys === undefined) return this.end();
-    const parts = { spiI: choice.spi, spiR: spiIn, ni: this.#ni, nr: this.#nr, secret: exchanged?.secret };
-    const keys = phase2Keys(ike, config, choice.suite, parts);
+    const parts = { ni: this.#ni, nr: this.#nr, secret: exchanged?.secret };
+    const agreed = agreementOf(ike, config, false, choice, spis, parts);
     wipe(exchanged?.secret);
     const agreement: ChildAgreement = {
-      config,
-      initiator: false,
-      suite: choice.suite,
-      mode: config.mode,
-      tfc: false,
-      keys,
-      spiIn,
-      spiOut: choice.spi,
+      ...agreed,
       localTs: [localTs],
       remoteTs: [remoteTs],
-      nonces: [this.#ni, this.#nr],
-      holdOutbound: true,
       ...mostOf(choice.life),
       ...(this.#replaces === undefined ? {} : { replaces: this.#replaces }),
     };
@@ -221,17 +221,23 @@ class QuickResponder implements QuickMode {
         });
       }
       this.#child = child;
-      this.#answer(sa, child, choice, exchanged?.publicValue);
+      this.#answer(sa, child, choice, spis, exchanged?.publicValue);
     });
   }
 
-  #answer(sa: SaPayload, child: ChildSa, choice: Phase2Choice, publicValue: Uint8Array | undefined): void {
+  #answer(
+    sa: SaPayload,
+    child: ChildSa,
+    choice: Phase2Choice,
+    spis: OwnSpis,
+    publicValue: Uint8Array | undefined,
+  ): void {
     const ike = this.#ike;
     const { keys, suite, host } = ike;
     if (keys === undefined || suite === undefined) return this.end();
     const { spiIn, config } = child;
     const payloads: readonly V1Payload[] = [
-      { ...sa, proposals: [{ ...choice.proposal, spi: uint32(spiIn) }] },
+      { ...sa, proposals: answerPhase2(choice, spis) },
       { type: 'NONCE', data: this.#nr },
       ...(publicValue === undefined ? [] : [{ type: 'KE', data: publicValue } as const]),
       ...this.#identities,
@@ -324,8 +330,10 @@ class QuickResponder implements QuickMode {
   refused(): void {}
 
   deletedByPeer(spiOut: number, protocol: number): void {
-    if (this.#child?.spiOut !== spiOut || protocol !== this.#protocol || this.#state === 'working') return;
-    this.#child.remove(undefined);
+    const child = this.#child;
+    if (child === undefined || this.#state === 'working') return;
+    if (!peerSpis(child).some(([one, spi]) => one === protocol && spi === spiOut)) return;
+    child.remove(undefined);
     this.#child = undefined;
     this.#over();
   }

@@ -3,16 +3,18 @@
 
 import { uint32, wipe } from '../../bytes.ts';
 import type { ChildConfig } from '../../config/types.ts';
-import type { ChildSa } from '../child-sa.ts';
+import { ok, type Result } from '../../errors.ts';
+import type { ChildAgreement, ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
-import { childSelectors } from '../narrowing.ts';
 import type { Datagram } from '../runtime.ts';
 import { loses } from '../v2/collision.ts';
 import { type ChildKeys, type ChildSuite, encryptionKeyBytes } from '../v2/keys.ts';
 import type { Framed, IsakmpHeader } from '../wire/header.ts';
+import { V1Protocol } from '../wire/v1/message.ts';
 import type { V1IkeSa } from './ike-sa.ts';
 import type { Lifetime } from './lifetimes.ts';
-import { type Carried, v1ProtocolOf } from './phase2-offer.ts';
+import { type Carried, type OwnSpis, type Phase2Choice, v1ProtocolOf } from './phase2-offer.ts';
+import { selectorsOf } from './selectors.ts';
 
 /** One Quick Mode, of either side. */
 export interface QuickMode {
@@ -66,7 +68,7 @@ export function v1Obstacle(
   config: ChildConfig,
 ): Required<Pick<FailureReport, 'code' | 'message' | 'advice'>> | undefined {
   const nat = 'there is a NAT, or the peer asks for UDP encapsulation as if there were';
-  if (config.protocol === 'ah' && ike.encap)
+  if ((config.protocol === 'ah' || config.around.length > 0) && ike.encap)
     return {
       code: 'ah-nat',
       message: `AH does not pass a NAT (RFC 3715 §2.1): ${nat}`,
@@ -78,8 +80,13 @@ export function v1Obstacle(
       message: `transport mode through a NAT is not done with IKEv1: ${nat}`,
       advice: 'use tunnel mode, or version 2',
     };
-  const { localTs, remoteTs } = childSelectors(config, ike.local.address, ike.remote.address);
-  if (localTs.length > 0 && remoteTs.length > 0) return undefined;
+  if (selectorsOf(config, ike).localTs.length > 0) return undefined;
+  if (config.mode === 'tunnel')
+    return {
+      code: 'traffic-selectors',
+      message: 'the selectors of the two sides are not of one address family',
+      advice: 'give both sides of the child IPv4 or both IPv6',
+    };
   return {
     code: 'traffic-selectors',
     message: 'transport mode is between the outer addresses, which the selectors do not hold',
@@ -87,21 +94,91 @@ export function v1Obstacle(
   };
 }
 
-/** What KEYMAT of both directions is made of; SPIs by who receives on them. */
+/** What KEYMAT is made of beside the SPIs. */
 export interface Phase2Exchanged {
-  readonly spiI: number;
-  readonly spiR: number;
   readonly ni: Uint8Array;
   readonly nr: Uint8Array;
   readonly secret: Uint8Array | undefined;
 }
 
-/** The keys that each side sends with: of the SPI that the other receives on (RFC 2409 §5.5). */
-export function phase2Keys(
+/** What a Quick Mode has come to, as a Child SA takes it. `spis` are ours, `choice` has the peer's. */
+export function agreementOf(
   ike: V1IkeSa,
   config: ChildConfig,
+  initiator: boolean,
+  choice: Phase2Choice,
+  spis: OwnSpis,
+  exchanged: Phase2Exchanged,
+): Pick<
+  ChildAgreement,
+  | 'config'
+  | 'initiator'
+  | 'suite'
+  | 'mode'
+  | 'tfc'
+  | 'keys'
+  | 'spiIn'
+  | 'spiOut'
+  | 'around'
+  | 'nonces'
+  | 'holdOutbound'
+> {
+  const keys = (protocol: number, suite: ChildSuite, own: number, theirs: number): ChildAgreement['keys'] =>
+    phase2Keys(ike, protocol, suite, initiator ? [own, theirs] : [theirs, own], exchanged);
+  const { suite, spi, around } = choice;
+  const spiIn = spis.around ?? 0;
+  return {
+    config,
+    initiator,
+    suite,
+    mode: config.mode,
+    tfc: false,
+    keys: keys(v1ProtocolOf(config), suite, spis.spi, spi),
+    spiIn: spis.spi,
+    spiOut: spi,
+    ...(around === undefined
+      ? {}
+      : {
+          around: {
+            suite: around.suite,
+            keys: keys(V1Protocol.AH, around.suite, spiIn, around.spi),
+            spiIn,
+            spiOut: around.spi,
+          },
+        }),
+    nonces: [exchanged.ni, exchanged.nr],
+    holdOutbound: true,
+  };
+}
+
+/** Inbound SPIs for a child, of which AH around it needs one of its own. */
+export function allocateSpis(ike: V1IkeSa, config: ChildConfig, done: (spis: Result<OwnSpis>) => void): void {
+  const { dataPlane } = ike.host.runtime;
+  const { around } = config;
+  const wanted = ike.wantedSa(config);
+  dataPlane.allocateSpi((first) => {
+    if (!first.ok) return done(first);
+    if (around.length === 0) return done(ok({ spi: first.value }));
+    const take = (second: Result<number>): void => {
+      if (second.ok) return done(ok({ spi: first.value, around: second.value }));
+      dataPlane.releaseSpi(first.value);
+      done(second);
+    };
+    dataPlane.allocateSpi(take, { ...wanted, protocol: 'ah', mode: 'transport' });
+  }, wanted);
+}
+
+export function releaseSpis({ host: { runtime } }: V1IkeSa, { spi, around }: OwnSpis): void {
+  for (const one of [spi, around]) if (one !== undefined) runtime.dataPlane.releaseSpi(one);
+}
+
+/** The keys that each side sends with: of the SPI that the other receives on (RFC 2409 §5.5). `spis`: the initiator's, the responder's. */
+function phase2Keys(
+  ike: V1IkeSa,
+  protocol: number,
   suite: ChildSuite,
-  { spiI, spiR, ni, nr, secret }: Phase2Exchanged,
+  [spiI, spiR]: readonly [number, number],
+  { ni, nr, secret }: Phase2Exchanged,
 ): { readonly initiator: ChildKeys; readonly responder: ChildKeys } {
   const { crypto } = ike.host.runtime;
   const prf = ike.suite?.hash.prf;
@@ -110,7 +187,7 @@ export function phase2Keys(
   const cipherBytes = suite.encr === undefined ? 0 : encryptionKeyBytes(suite.encr);
   const direction = (spi: number): ChildKeys => {
     const of = {
-      protocol: v1ProtocolOf(config),
+      protocol,
       spi: uint32(spi),
       ni,
       nr,
@@ -147,11 +224,11 @@ export function childUp(child: ChildSa, replaces: ChildSa | undefined): void {
   child.later(TWINS_AFTER_TIMEOUTS * timeoutMs, () => endTwins(child));
 }
 
-/** Both sides made the same at once: the one with the lowest nonce goes, which both know alike. */
+/** The same was made twice, by both sides at once or by one that lost its way: the one with the lowest nonce goes, which both know alike. */
 function endTwins(child: ChildSa): void {
   for (const other of [...child.ike.children]) {
     const twin = other !== child && other.config === child.config && other.state === 'established';
-    if (!twin || child.state !== 'established' || other.initiator === child.initiator) continue;
+    if (!twin || child.state !== 'established') continue;
     if (!child.covers(other) || !other.covers(child)) continue;
     const loser = loses(child.nonces, other.nonces) ? child : other;
     loser.ike.deleteChild(loser, 'replaced');

@@ -12,7 +12,8 @@ import { decodeIsakmpHeader, type Framed, type IsakmpHeader } from '../wire/head
 import { decodeV1Message, encodeV1Message } from '../wire/v1/codec.ts';
 import { Exchange, findV1, IPSEC_DOI, type V1Message, V1Protocol } from '../wire/v1/message.ts';
 import { V1Notify, v1NotifyName } from '../wire/v1/numbers.ts';
-import { AggressiveResponder } from './aggressive.ts';
+import { AggressiveResponder } from './aggressive-responder.ts';
+import { authMethodOf, isEncryption } from './auth-methods.ts';
 import { V1IkeSa } from './ike-sa.ts';
 import { MainModeResponder } from './main-mode-responder.ts';
 import { isNonce, peerIdentity } from './phase1.ts';
@@ -101,14 +102,14 @@ function beginMainMode(
 ): void {
   const sa = findV1(payloads, 'SA');
   if (sa === undefined) return host.count('malformed');
-  const fitting = connections.filter((connection) => choosePhase1(sa, connection) !== undefined);
+  const fitting = connections.filter((connection) => choosePhase1(sa, connection, 'responder') !== undefined);
   const [connection] = fitting;
-  const choice = connection && choosePhase1(sa, connection);
+  const choice = connection && choosePhase1(sa, connection, 'responder');
   if (connection === undefined || choice === undefined) return noProposal(sa, connections, refuse);
   const ike = makeResponder(host, datagram, header, connection);
   // One key exchange and one cipher for all that are still possible.
   ike.candidates = fitting.filter((other) => {
-    return choosePhase1(choice.answer, other) !== undefined;
+    return choosePhase1(choice.answer, other, 'responder') !== undefined;
   });
   const phase1 = new MainModeResponder(ike, choice);
   ike.phase1 = phase1;
@@ -126,14 +127,7 @@ function beginAggressive(
   const ke = findV1(payloads, 'KE');
   const nonce = findV1(payloads, 'NONCE');
   const id = findV1(payloads, 'ID');
-  const remoteId = id && peerIdentity(id);
-  if (
-    sa === undefined ||
-    ke === undefined ||
-    nonce === undefined ||
-    !isNonce(nonce.data) ||
-    remoteId === undefined
-  )
+  if (sa === undefined || ke === undefined || nonce === undefined || id === undefined)
     return host.count('malformed');
   const candidates = connections.map(({ name }) => name);
   // RFC 2409 §5.4 gives the key away to guessing: only by name.
@@ -149,6 +143,17 @@ function beginAggressive(
           'use Main Mode on the peer, or set aggressive: true here and choose a key that cannot be guessed',
       },
     );
+  // Encrypted with a public key it says nothing of who it is.
+  const readers = allowed.filter(decrypts);
+  const [reader] = readers.filter((one) => choosePhase1(sa, one, 'responder') !== undefined);
+  const sealed = reader && choosePhase1(sa, reader, 'responder');
+  if (reader !== undefined && sealed !== undefined) {
+    const ike = makeResponder(host, datagram, header, reader);
+    ike.candidates = readers.filter((one) => choosePhase1(sealed.answer, one, 'responder') !== undefined);
+    return answer(ike, sealed, datagram, payloads);
+  }
+  const remoteId = peerIdentity(id);
+  if (remoteId === undefined || !isNonce(nonce.data)) return host.count('malformed');
   const known = allowed.filter((connection) => matchIdentity(connection.remote.id, remoteId));
   if (known.length === 0)
     return refuse(
@@ -162,11 +167,23 @@ function beginAggressive(
   const connection = known.find((candidate) => chooseWith(sa, candidate, ke.data) !== undefined);
   const choice = connection && chooseWith(sa, connection, ke.data);
   if (connection === undefined || choice === undefined) return noProposal(sa, known, refuse);
-  const ike = makeResponder(host, datagram, header, connection);
-  ike.remoteId = remoteId;
+  answer(makeResponder(host, datagram, header, connection), choice, datagram, payloads);
+}
+
+function answer(
+  ike: V1IkeSa,
+  choice: NonNullable<ReturnType<typeof choosePhase1>>,
+  datagram: Datagram,
+  payloads: V1Message['payloads'],
+): void {
   const phase1 = new AggressiveResponder(ike, choice);
   ike.phase1 = phase1;
   phase1.start(datagram, payloads);
+}
+
+function decrypts(connection: Connection): boolean {
+  const method = authMethodOf(connection, 'responder');
+  return method !== undefined && isEncryption(method);
 }
 
 /** A transform of the group that the public value at hand is of. */
@@ -179,7 +196,7 @@ function chooseWith(
   for (const ke of groups) {
     const group = groupId(ke);
     if (group === undefined || ke.initiatorPublicBytes !== publicValue.length) continue;
-    const choice = choosePhase1(sa, connection, group);
+    const choice = choosePhase1(sa, connection, 'responder', group);
     if (choice !== undefined) return choice;
   }
   return undefined;

@@ -1,9 +1,25 @@
 // Identities of Quick Mode as traffic selectors and back (RFC 2407 §4.6.2): an address, a subnet or a range, one protocol, one port or all.
 
 import { concat } from '../../bytes.ts';
+import type { ChildConfig } from '../../config/types.ts';
 import { prefixLength, type TrafficSelector } from '../../ipsec/selector.ts';
+import type { AnyIkeSa } from '../ike-sa.ts';
+import { childSelectors } from '../narrowing.ts';
 import type { IdPayload } from '../wire/v1/message.ts';
 import { SelectorId } from '../wire/v1/numbers.ts';
+
+/** The one pair of selectors that a child has on this phase 1: those of one address family, where a dynamic side has two. */
+export function selectorsOf(
+  config: ChildConfig,
+  { local, remote, vips, remoteVips }: AnyIkeSa,
+): { readonly localTs: readonly TrafficSelector[]; readonly remoteTs: readonly TrafficSelector[] } {
+  const inner = { local: vips, remote: remoteVips };
+  const { localTs, remoteTs } = childSelectors(config, local.address, remote.address, inner);
+  for (const ours of localTs)
+    for (const theirs of remoteTs)
+      if (ours.start.length === theirs.start.length) return { localTs: [ours], remoteTs: [theirs] };
+  return { localTs: [], remoteTs: [] };
+}
 
 /** Writes a selector as an identity. Ports are one or all (checked where they are configured). */
 export function selectorToId(selector: TrafficSelector): IdPayload {

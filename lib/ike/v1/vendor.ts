@@ -1,7 +1,8 @@
 // Vendor ids: what a peer says of itself in phase 1, by which extensions are known and products recognised. Those that mean something here
 // are NAT traversal (RFC 3947 §3.1 and its drafts) and dead peer detection (RFC 3706 §5.1); all are logged by name.
 
-import { equalBytes, fromHex, toHex } from '../../bytes.ts';
+import { concat, equalBytes, fromHex, toHex } from '../../bytes.ts';
+import type { Connection } from '../../config/types.ts';
 import type { V1Payload } from '../wire/v1/message.ts';
 
 interface Vendor {
@@ -19,27 +20,31 @@ const NATT_DRAFT_02 = vendor('draft-ietf-ipsec-nat-t-ike-02', 'cd60464335df21f87
 const NATT_DRAFT_02N = vendor('draft-ietf-ipsec-nat-t-ike-02\\n', '90cb80913ebb696e086381b5ec427b1f');
 const DPD = vendor('RFC 3706 dead peer detection', 'afcad71368a1f1c96b8696fc77570100');
 
+const XAUTH = vendor('XAuth', '09002689dfd6b712');
+const UNITY = vendor('Cisco Unity', '12f5f28c457168a9702d9fe274cc', true);
+const UNITY_VERSION = Uint8Array.of(1, 0);
+
 const KNOWN: readonly Vendor[] = [
   NATT_RFC,
   NATT_DRAFT_03,
   NATT_DRAFT_02,
   NATT_DRAFT_02N,
   DPD,
-  vendor('XAuth', '09002689dfd6b712'),
-  vendor('Cisco Unity', '12f5f28c457168a9702d9fe274cc', true),
+  XAUTH,
+  UNITY,
   vendor('fragmentation', '4048b7d56ebce88525e7de7f00d6c2d3', true),
   vendor('Windows', '1e2b516905991c7d7c96fcbfb587e461', true),
   vendor('strongSwan', '882fe56d6fd20dbc2251613b2ebe5beb'),
 ];
 
-/** What we say: both ways of NAT traversal that peers still speak, and dead peer detection. */
-export const OUR_VENDOR_IDS: readonly V1Payload[] = [
-  NATT_RFC,
-  NATT_DRAFT_03,
-  NATT_DRAFT_02,
-  NATT_DRAFT_02N,
-  DPD,
-].map(({ id }) => ({ type: 'VID', data: id }));
+/** What we say: both ways of NAT traversal that peers still speak, dead peer detection, and what a connection wants beyond that. */
+export function vendorIdsFor({ local, remote, pools, vips }: Connection): readonly V1Payload[] {
+  const always = [NATT_RFC, NATT_DRAFT_03, NATT_DRAFT_02, NATT_DRAFT_02N, DPD];
+  const xauth = local.xauth !== undefined || remote.xauth !== undefined ? [XAUTH] : [];
+  const unity = pools.length > 0 || vips.length > 0 ? [concat(UNITY.id, UNITY_VERSION)] : [];
+  const ids = [...[...always, ...xauth].map(({ id }) => id), ...unity];
+  return ids.map((data) => ({ type: 'VID', data }));
+}
 
 /** What a peer's vendor ids come to. */
 export interface PeerAbilities {

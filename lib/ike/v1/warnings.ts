@@ -12,8 +12,10 @@ export function warnOfIkev1(runtime: Runtime, connection: Connection): void {
     const message = `${name} takes ${weak.join(', ')}, which can be broken: only for a peer that has nothing better`;
     runtime.emit({ type: 'warning', warning: { code: 'weak-algorithm', message, connection: name } });
   }
-  if (connection.aggressive) {
-    const message = `${name} uses Aggressive Mode: whoever asks or listens can guess at its pre-shared key`;
+  if (connection.aggressive && connection.publicKeyEncryption === undefined) {
+    const keyed = connection.local.auth.kind === 'psk';
+    const what = keyed ? 'can guess at its pre-shared key' : 'learns who its sides are';
+    const message = `${name} uses Aggressive Mode: whoever asks or listens ${what}`;
     runtime.emit({ type: 'warning', warning: { code: 'aggressive-mode', message, connection: name } });
   }
 }

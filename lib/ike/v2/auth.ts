@@ -376,7 +376,7 @@ function ownIdentity(
   asked: Pick<Identity, 'idType' | 'data'> | undefined,
 ): Identity {
   const own = local.id ?? identityFromAddress(ike.local.address);
-  if (asked === undefined || local.auth.kind === 'psk' || matchIdentity(own, asked)) return own;
+  if (asked === undefined || local.auth.kind !== 'signature' || matchIdentity(own, asked)) return own;
   const [certificate] = local.auth.chain;
   return certificate !== undefined && certifies(certificate, asked)
     ? identityFrom(asked.idType, asked.data)

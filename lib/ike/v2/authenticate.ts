@@ -58,6 +58,7 @@ export function prove(
     const data = pskAuthentication(runtime.crypto, prf, auth.psk, parts);
     return done(ok([{ type: 'AUTH', method: SHARED_KEY_MIC, data }]));
   }
+  if (auth.kind === 'none') return done(refusal('there is nothing that we could prove our identity with'));
   const chosen = chooseScheme(auth.key.kind, auth.signatures, peerHashes(ike), auth.allowSha1);
   if (!chosen.ok)
     return done(
@@ -169,7 +170,7 @@ export function signatureHashes(connections: readonly Connection[]): readonly Pa
 /** What to change after the peer refused us, from what it asked for. `payloads`: those of its CERTREQ, where they are not in IKE_SA_INIT. */
 export function adviceAfterRefusal(ike: IkeSa): string {
   const { local, remote } = ike.connection;
-  if (local.auth.kind === 'psk') return 'compare the identities and the pre-shared key of both sides';
+  if (local.auth.kind !== 'signature') return 'compare the identities and the pre-shared key of both sides';
   const [own, ...above] = local.auth.chain;
   const asked = requestedKeys(ike);
   if (own !== undefined && asked.length > 0) {

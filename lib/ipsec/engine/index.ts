@@ -253,6 +253,14 @@ class EngineDataPlane implements DataPlane, CapturePlane {
     if (!this.#closed) this.#native.deletePolicy(id);
   }
 
+  addAddress(address: string, done: (error?: ErrorInfo) => void): void {
+    done(this.#attempt(() => this.#native.addAddress(toBytes(address))));
+  }
+
+  removeAddress(address: string): void {
+    this.#attempt(() => this.#native.removeAddress(toBytes(address)));
+  }
+
   stats(): DataPlaneStats {
     return this.#lastStats ?? this.#native.stats();
   }

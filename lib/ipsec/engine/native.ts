@@ -187,6 +187,8 @@ export interface NativeEngine {
   querySa(id: number): NativeSaCounters | undefined;
   addPolicy(policy: NativePolicy): void;
   deletePolicy(id: number): void;
+  addAddress(address: Uint8Array): void;
+  removeAddress(address: Uint8Array): void;
   stats(): NativeStats;
   /** Why packets of bypass policies are dropped; empty when they leave. */
   bypassRefusal(): string;

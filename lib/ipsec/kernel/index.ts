@@ -113,6 +113,7 @@ function* suitesOf({
   protocol,
   mode,
   proposals,
+  around,
 }: Config['connections'][string]['children'][string]): Iterable<SaSuite> {
   for (const { encr, integ } of proposals)
     for (const encryption of encr.length > 0 ? encr : [undefined])
@@ -120,4 +121,6 @@ function* suitesOf({
         yield { protocol, mode: 'tunnel', encryption, integrity };
         if (mode === 'transport') yield { protocol, mode, encryption, integrity };
       }
+  for (const { integ } of around)
+    for (const integrity of integ) yield { protocol: 'ah', mode: 'transport', integrity };
 }

@@ -10,7 +10,7 @@ import { type Command, Daemon, run, until } from './shell.ts';
 
 const PLUGINS =
   'random nonce openssl pem pkcs1 pkcs8 pubkey x509 revocation constraints hmac xcbc cmac kdf gcm aes sha1 sha2 curve25519 drbg ' +
-  'kernel-libipsec kernel-netlink socket-default vici updown';
+  'kernel-libipsec kernel-netlink socket-default vici updown xauth-generic attr unity';
 /** A command that waits for a peer gives up after this; swanctl itself says why then. */
 const COMMAND_SECONDS = 12;
 

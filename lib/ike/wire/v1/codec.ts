@@ -90,6 +90,12 @@ export function encodeV1Message(header: IsakmpHeader, payloads: readonly V1Paylo
   return concat(encodeIsakmpHeader(header, first, HEADER_BYTES + bytes.length), bytes);
 }
 
+/** A payload of the same type with another body, as a cipher makes it. */
+export function withV1Body(payload: V1Payload, body: Uint8Array): Result<Received> {
+  const read = decodeBody(v1PayloadNumber(payload), body);
+  return read.ok ? ok({ ...read.value, body }) : read;
+}
+
 function decodeBody(number: number, body: Uint8Array): Result<V1Payload> {
   const row = v1PayloadRow(number);
   if (row === undefined) return ok({ type: 'unknown', number, data: new Uint8Array(body) });

@@ -51,9 +51,6 @@ export const Phase1Attribute = {
   KEY_LENGTH: 14,
 } as const;
 
-/** Authentication methods of phase 1 (RFC 2409 Appendix A). */
-export const AuthMethod = { PRE_SHARED_KEY: 1, RSA_SIGNATURE: 3 } as const;
-
 /** The only transform of phase 1: KEY_IKE (RFC 2407 §4.4.2). */
 export const KEY_IKE = 1;
 
