@@ -12,21 +12,28 @@ const GRACE_MS = 10_000;
 const SOFT_SHARE = 0.9;
 
 /** Starts the timers of an IKE SA that has just come up. They end with it. `mostMs`: a hard end that was negotiated (IKEv1). */
-export function startIkeTimers(ike: AnyIkeSa, mostMs = Number.POSITIVE_INFINITY): void {
+export function startIkeTimers(ike: AnyIkeSa, mostMs?: number): void {
+  limitLife(ike, mostMs);
+  if (ike.connection.dpdDelayMs > 0) watch(ike, ike.connection.dpdDelayMs);
+  if (ike.nat.local && ike.host.config.natKeepaliveMs > 0) keepMapping(ike);
+}
+
+/** Renews and ends it in time, counted from now. Where it is said again, the sooner end counts. */
+export function limitLife(ike: AnyIkeSa, mostMs = Number.POSITIVE_INFINITY): void {
   const { runtime } = ike.host;
   const { rekeyTimeMs, rekeyJitterMs, overTimeMs } = ike.connection;
   const configured = rekeyTimeMs > 0 ? rekeyTimeMs + overTimeMs : Number.POSITIVE_INFINITY;
   const endMs = Math.min(configured, mostMs);
-  if (endMs < Number.POSITIVE_INFINITY) {
-    const soft = endMs === configured ? rekeyTimeMs : Math.min(rekeyTimeMs || endMs, endMs * SOFT_SHARE);
-    const wait = Math.max(0, soft - Math.min(rekeyJitterMs, soft) * randomShare(runtime));
-    ike.timers.push(
-      runtime.setTimer(wait, () => ike.host.ikeDue(ike)),
-      runtime.setTimer(endMs, () => ike.terminate('expired')),
-    );
-  }
-  if (ike.connection.dpdDelayMs > 0) watch(ike, ike.connection.dpdDelayMs);
-  if (ike.nat.local && ike.host.config.natKeepaliveMs > 0) keepMapping(ike);
+  if (endMs === Number.POSITIVE_INFINITY) return;
+  const own = endMs === configured;
+  const soft = own ? rekeyTimeMs : Math.min(rekeyTimeMs || endMs, endMs * SOFT_SHARE);
+  // Drawn for a longer life it could take all of this one.
+  const jitter = own ? rekeyJitterMs : Math.min(rekeyJitterMs, soft / 10);
+  const wait = Math.max(0, soft - jitter * randomShare(runtime));
+  ike.timers.push(
+    runtime.setTimer(wait, () => ike.host.ikeDue(ike)),
+    runtime.setTimer(endMs, () => ike.terminate('expired')),
+  );
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { A, B } from './sites.ts';
+import { A, B, type SiteOptions } from './sites.ts';
 import { assertV1Agreed, established, pair, up, v1Children, v1Sas, v1Site } from './v1-story.ts';
 import { World } from './world.ts';
 
@@ -81,10 +81,10 @@ test('RFC 3947 §4: behind a NAT both see it, and all after the fourth message u
   assertV1Agreed({ a, b }, ['net']);
 });
 
-test('RFC 3715 §2.1: AH and transport mode through a NAT are refused with the reason', () => {
+test('RFC 3715 §2.1: AH through a NAT is refused with the reason', () => {
   for (const [child, code] of [
     [{ espProposals: undefined, ahProposals: ['sha256'] }, 'ah-nat'],
-    [{ mode: 'transport', localTs: [], remoteTs: [] }, 'transport-nat'],
+    [{ espProposals: ['aes128-sha256'], ahProposals: ['sha256'] }, 'ah-nat'],
   ] as const) {
     const world = new World(5);
     const b = world.gateway(
@@ -101,6 +101,45 @@ test('RFC 3715 §2.1: AH and transport mode through a NAT are refused with the r
     assert.deepEqual(a.failures, [code]);
     assert.equal(v1Children(a).length + v1Children(b).length, 0);
     world.assertOrdersTold();
+  }
+});
+
+test('RFC 3947 §5.2: transport mode through a NAT selects what each side sees, and says what was there before', () => {
+  const world = new World(5);
+  const nat = '203.0.113.1';
+  const child = { mode: 'transport', localTs: [], remoteTs: [] } as const;
+  const options = { child: { ...child, localTs: [], remoteTs: [] } };
+  const b = world.gateway('b', B, v1Site(B, A, { ...options, connection: { remote: { address: '%any' } } }));
+  b.start();
+  const a = world.gateway('a', A, v1Site(A, B, options), { behindNat: nat }).start();
+  a.endpoint.initiate('peer', 'net', world.order(a));
+  world.run(20_000);
+  assertV1Agreed({ a, b }, ['net']);
+  const [mine, theirs] = [v1Children(a)[0].info(), v1Children(b)[0].info()];
+  assert.deepEqual([mine.localTs, mine.remoteTs], [[`${A}/32`], [`${B}/32`]]);
+  assert.deepEqual([theirs.localTs, theirs.remoteTs], [[`${B}/32`], [`${nat}/32`]]);
+  for (const who of [b, a]) {
+    who.endpoint.rekeyChild('peer', 'net', world.order(who));
+    world.run(60_000);
+    assertV1Agreed({ a, b }, ['net']);
+  }
+  assert.match(world.story.join('\n'), /QUICK_MODE.*NAT-OA, NAT-OA/);
+});
+
+test('RFC 2407 §4.6.3.1: a responder that ends phase 1 sooner says so, and the initiator renews it before', () => {
+  for (const aggressive of [false, true]) {
+    const world = new World(5);
+    const own = (rekeyTime: string): SiteOptions => ({
+      connection: { aggressive, rekeyTime, overTime: '1m' },
+    });
+    const both = up(world, {}, { a: own('4h'), b: own('10m') });
+    const [first] = v1Sas(both.a);
+    world.run(8 * 60_000);
+    assert.ok(v1Sas(both.a)[0] === first);
+    world.run(4 * 60_000);
+    assertV1Agreed(both, ['net']);
+    assert.notEqual(v1Sas(both.a)[0].spiI, first.spiI);
+    assert.deepEqual(both.a.failures, []);
   }
 });
 

@@ -16,6 +16,10 @@ import { type Both, up, v1Sas } from './v1-story.ts';
 import { World } from './world.ts';
 
 const skip = skipWithoutTshark();
+const ENCRYPTS: Readonly<Record<string, 'original' | 'revised'>> = {
+  encryption: 'original',
+  'revised-encryption': 'revised',
+};
 const SUITE = 'aes128-sha256-ecp256';
 
 const hmac = (key: Uint8Array, ...data: readonly Uint8Array[]): Buffer =>
@@ -129,31 +133,39 @@ for (const aggressive of [false, true])
         );
     });
 
-/** tshark takes the IV from the KE payloads, and so they must be as they were before they were encrypted. */
-function withKeInClear(data: Uint8Array, reader: string, cookie: Uint8Array): Uint8Array {
+/** tshark takes the IV from the KE payloads and looks into identities, and so both must be as they were before they were encrypted. */
+function inClear(
+  data: Uint8Array,
+  mode: 'original' | 'revised',
+  reader: string,
+  cookie: Uint8Array,
+): Uint8Array {
   const message = decodeV1Message(data);
   if (!message.ok || findV1(message.value.payloads, 'NONCE') === undefined) return data;
-  const { ke } = half(message.value, 'revised', reader, cookie);
-  const payloads = message.value.payloads.map((one) =>
-    one.type === 'KE' ? { ...one, data: ke, body: ke } : one,
-  );
+  const { ke, id } = half(message.value, mode, reader, cookie);
+  const payloads = message.value.payloads.map((one) => {
+    if (one.type === 'KE') return { ...one, data: ke, body: ke };
+    if (one.type !== 'ID') return one;
+    return { ...one, idType: id[0], protocol: 0, port: 0, data: id.subarray(4), body: id };
+  });
   return encodeV1Message(message.value.header, payloads);
 }
 
 function dissected(world: World, { a }: Both): ReturnType<typeof dissectDatagrams> {
   const [ike] = v1Sas(a);
   const { keys, suite } = ike;
-  const revised = suite?.method.initiator === 'revised-encryption';
   assert.ok(keys !== undefined && suite !== undefined);
+  const mode = ENCRYPTS[suite.method.initiator];
   const captured = world.wire.map(({ from, to, data }, at) => ({
     atMs: at,
     source: from,
     destination: to,
-    data: !revised
-      ? data
-      : from.address === A
-        ? withKeInClear(data, 'b', uint64(ike.spiI))
-        : withKeInClear(data, 'a', uint64(ike.spiR)),
+    data:
+      mode === undefined
+        ? data
+        : from.address === A
+          ? inClear(data, mode, 'b', uint64(ike.spiI))
+          : inClear(data, mode, 'a', uint64(ike.spiR)),
     natt: from.port === 4500,
   }));
   assert.ok(captured.every(({ source }) => source.address === A || source.address === B));

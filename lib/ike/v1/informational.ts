@@ -6,10 +6,12 @@
 import { concat, equalBytes, equalConstantTime, readUint32, uint32 } from '../../bytes.ts';
 import type { AhAround, ChildSa } from '../child-sa.ts';
 import type { DownReason } from '../events.ts';
+import { limitLife } from '../lifetimes.ts';
 import { reportFailure } from '../report.ts';
 import { Retransmitter } from '../retransmit.ts';
 import type { Datagram } from '../runtime.ts';
 import type { Framed, IsakmpHeader } from '../wire/header.ts';
+import { decodeAttributes } from '../wire/v1/attributes.ts';
 import type { Chain } from '../wire/v1/codec.ts';
 import { encodeV1Payloads } from '../wire/v1/codec.ts';
 import {
@@ -22,9 +24,10 @@ import {
   type V1Payload,
   V1Protocol,
 } from '../wire/v1/message.ts';
-import { FIRST_STATUS, V1Notify } from '../wire/v1/numbers.ts';
+import { FIRST_STATUS, Phase1Attribute, V1Notify } from '../wire/v1/numbers.ts';
 import type { V1IkeSa } from './ike-sa.ts';
 import { hash1 } from './keys.ts';
+import { readLifetime } from './lifetimes.ts';
 import { cookiesOf, initialContact, notifyOf } from './phase1-up.ts';
 import { v1ProtocolOf } from './phase2-offer.ts';
 import { ownerOf } from './quick.ts';
@@ -121,6 +124,8 @@ function notified(ike: V1IkeSa, { notify, data, spi }: Received<V1NotifyPayload>
       return;
     case V1Notify.INITIAL_CONTACT:
       return initialContact(ike);
+    case V1Notify.RESPONDER_LIFETIME:
+      return lifetimeTold(ike, data);
     default:
   }
   if (notify >= FIRST_STATUS) return;
@@ -130,6 +135,15 @@ function notified(ike: V1IkeSa, { notify, data, spi }: Received<V1NotifyPayload>
   const [quick, ...more] = named.length > 0 ? named : modes;
   if (quick === undefined || more.length > 0) return ike.host.count('error-notify');
   quick.refused(notify);
+}
+
+/** The responder ends the phase 1 sooner than we asked for (RFC 2407 §4.6.3.1). */
+function lifetimeTold(ike: V1IkeSa, data: Uint8Array): void {
+  const attributes = decodeAttributes(data, 'RESPONDER-LIFETIME');
+  const life = attributes.ok ? readLifetime(Phase1Attribute, attributes.value) : undefined;
+  if (life?.seconds === undefined || ike.role !== 'initiator' || !ike.alive)
+    return ike.host.count('responder-lifetime');
+  limitLife(ike, Math.max(1, life.seconds) * 1000);
 }
 
 /** RFC 2408 §5.15. The SPIs are those that the peer receives on. */

@@ -7,13 +7,13 @@ import type { AnyIkeSa } from '../ike-sa.ts';
 import { endLater, startIkeTimers } from '../lifetimes.ts';
 import { reportFailure } from '../report.ts';
 import { areSimultaneous, loses } from '../v2/collision.ts';
-import { decodeAttributes } from '../wire/v1/attributes.ts';
+import { decodeAttributes, encodeAttributes } from '../wire/v1/attributes.ts';
 import { encodeV1Message } from '../wire/v1/codec.ts';
 import { allV1, Exchange, IPSEC_DOI, type Received, type V1Payload, V1Protocol } from '../wire/v1/message.ts';
 import { Phase1Attribute, V1Notify } from '../wire/v1/numbers.ts';
 import { V1IkeSa } from './ike-sa.ts';
 import { sayDeleted, sendInformational } from './informational.ts';
-import { type Lifetime, readLifetime, sooner } from './lifetimes.ts';
+import { type Lifetime, readLifetime, sooner, writeLifetime } from './lifetimes.ts';
 
 /** Waits of retransmission until a renewed phase 1 goes: by then the peer has the last message of the new one. */
 const END_AFTER_TIMEOUTS = 5;
@@ -49,6 +49,7 @@ function up(ike: V1IkeSa, life: Lifetime, payloads: readonly Received[], sayCont
   ike.established();
   const { seconds } = sooner(life, responderLife(payloads));
   startIkeTimers(ike, seconds === undefined ? undefined : Math.max(1, seconds) * 1000);
+  if (ike.role === 'responder') sayLifetime(ike, life);
   const others = rivals(ike);
   const renewed = others.filter((other) => !simultaneous(ike, other) && renews(ike, other, payloads));
   if (renewed.length === 0) host.runtime.emit({ type: 'ike-up', ike: ike.info() });
@@ -63,6 +64,14 @@ function up(ike: V1IkeSa, life: Lifetime, payloads: readonly Received[], sayCont
     else other.terminate('replaced');
   }
   host.ikeUp(ike);
+}
+
+/** RFC 2407 §4.6.3.1: where ours is the sooner end, the initiator is told. Main Mode's last message may be on its way still, so by itself. */
+function sayLifetime(ike: V1IkeSa, theirs: Lifetime): void {
+  const own = phase1Life(ike.connection);
+  if (own.seconds === undefined || own.seconds >= (theirs.seconds ?? Number.POSITIVE_INFINITY)) return;
+  const attributes = encodeAttributes(writeLifetime(Phase1Attribute, own));
+  sendInformational(ike, [notifyOf(ike, V1Notify.RESPONDER_LIFETIME, attributes)]);
 }
 
 /** INITIAL-CONTACT that came by itself (RFC 2407 §4.6.3.3). */

@@ -5,7 +5,9 @@ import type { ChildConfig } from '../../config/types.ts';
 import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
 import { groupId } from '../../crypto/ikev1-ids.ts';
 import { containsSelector, hostSelector, sameSelector, type TrafficSelector } from '../../ipsec/selector.ts';
+import type { Endpoint } from '../../net/address.ts';
 import type { ChildSa } from '../child-sa.ts';
+import { readdress } from '../narrowing.ts';
 import { allV1, type Received } from '../wire/v1/message.ts';
 import type { V1IkeSa } from './ike-sa.ts';
 import { idToSelector, selectorsOf } from './selectors.ts';
@@ -37,13 +39,18 @@ export function fittingChildren(
   localTs: TrafficSelector,
   remoteTs: TrafficSelector,
 ): readonly Fit[] {
+  const { encap, local, remote } = ike;
+  // Behind a NAT a peer calls hosts by other addresses than they have here (RFC 3947 §5.2).
+  const seen = (config: ChildConfig, offered: TrafficSelector, { address }: Endpoint): TrafficSelector =>
+    (config.mode === 'transport' && encap && readdress([offered], address)?.[0]) || offered;
   const graded = Object.values(ike.connection.children).flatMap((config) => {
     const own = selectorsOf(config, ike);
     const [ours, theirs] = [own.localTs[0], own.remoteTs[0]];
+    const fit = { config, localTs: seen(config, localTs, local), remoteTs: seen(config, remoteTs, remote) };
     if (ours === undefined || theirs === undefined) return [];
-    if (!containsSelector(ours, localTs) || !containsSelector(theirs, remoteTs)) return [];
-    const exact = sameSelector(ours, localTs) && sameSelector(theirs, remoteTs);
-    return [{ fit: { config, localTs, remoteTs }, exact }];
+    if (!containsSelector(ours, fit.localTs) || !containsSelector(theirs, fit.remoteTs)) return [];
+    const exact = sameSelector(ours, fit.localTs) && sameSelector(theirs, fit.remoteTs);
+    return [{ fit, exact }];
   });
   return graded.sort((a, b) => Number(b.exact) - Number(a.exact)).map(({ fit }) => fit);
 }

@@ -43,6 +43,7 @@ import {
   carriedOf,
   childUp,
   mostOf,
+  originalAddresses,
   ownerOf,
   phase2Life,
   type QuickMode,
@@ -162,6 +163,7 @@ export class QuickInitiator implements QuickMode {
       ...ke,
       selectorToId(this.#localTs),
       selectorToId(this.#remoteTs),
+      ...originalAddresses(ike, this.#config, true),
     ];
     const rest = encodeV1Payloads(payloads).bytes;
     const data = hash1(host.runtime.crypto, suite.hash, keys.a, this.messageId, rest);

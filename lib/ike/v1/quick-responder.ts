@@ -43,6 +43,7 @@ import {
   carriedOf,
   childUp,
   mostOf,
+  originalAddresses,
   ownerOf,
   phase2Life,
   type QuickMode,
@@ -241,6 +242,7 @@ class QuickResponder implements QuickMode {
       { type: 'NONCE', data: this.#nr },
       ...(publicValue === undefined ? [] : [{ type: 'KE', data: publicValue } as const]),
       ...this.#identities,
+      ...originalAddresses(ike, config, false),
       ...this.#lifetime(config, choice.life, spiIn),
     ];
     const rest = encodeV1Payloads(payloads).bytes;

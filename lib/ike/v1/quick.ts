@@ -1,6 +1,7 @@
 // What both sides of Quick Mode have in common (RFC 2409 §5.5): the keys of the two SAs, lifetimes, how ESP is carried, what cannot be made,
 // and what becomes of the Child SA that a new one replaces, which no message of IKEv1 names.
 
+import { identityFromAddress } from '../../auth/identity.ts';
 import { uint32, wipe } from '../../bytes.ts';
 import type { ChildConfig } from '../../config/types.ts';
 import { ok, type Result } from '../../errors.ts';
@@ -10,7 +11,7 @@ import type { Datagram } from '../runtime.ts';
 import { loses } from '../v2/collision.ts';
 import { type ChildKeys, type ChildSuite, encryptionKeyBytes } from '../v2/keys.ts';
 import type { Framed, IsakmpHeader } from '../wire/header.ts';
-import { V1Protocol } from '../wire/v1/message.ts';
+import { type V1Payload, V1Protocol } from '../wire/v1/message.ts';
 import type { V1IkeSa } from './ike-sa.ts';
 import type { Lifetime } from './lifetimes.ts';
 import { type Carried, type OwnSpis, type Phase2Choice, v1ProtocolOf } from './phase2-offer.ts';
@@ -62,6 +63,24 @@ export function carriedOf({ encap, natWay }: V1IkeSa): Carried {
   return natWay === 'draft' ? 'draft' : 'rfc';
 }
 
+/**
+ * The addresses that packets of transport mode had before a NAT changed them (RFC 3947 §5.2), as far as this side knows: its own, and the
+ * peer's as it sees it. Kernels need them for checksums; ours are made anew.
+ */
+export function originalAddresses(
+  ike: V1IkeSa,
+  { mode }: ChildConfig,
+  initiator: boolean,
+): readonly V1Payload[] {
+  if (mode !== 'transport' || !ike.encap) return [];
+  const draft = ike.natWay === 'draft';
+  const ends = [ike.local, ike.remote].map(({ address }): V1Payload => {
+    const { idType, data } = identityFromAddress(address);
+    return { type: 'NAT-OA', draft, idType, data };
+  });
+  return initiator ? ends : ends.reverse();
+}
+
 /** Why a child cannot be made under this phase 1, by whichever side. */
 export function v1Obstacle(
   ike: V1IkeSa,
@@ -73,12 +92,6 @@ export function v1Obstacle(
       code: 'ah-nat',
       message: `AH does not pass a NAT (RFC 3715 §2.1): ${nat}`,
       advice: 'use espProposals for this child on both sides',
-    };
-  if (config.mode === 'transport' && ike.encap)
-    return {
-      code: 'transport-nat',
-      message: `transport mode through a NAT is not done with IKEv1: ${nat}`,
-      advice: 'use tunnel mode, or version 2',
     };
   if (selectorsOf(config, ike).localTs.length > 0) return undefined;
   if (config.mode === 'tunnel')
