@@ -43,6 +43,8 @@ export interface EncryptionAlgorithm extends Standing {
   readonly icvBytes: number;
   /** The name in Linux's XFRM; absent where it has none. */
   readonly xfrm?: string;
+  /** The number in Linux's PF_KEY (SADB_EALG_*); absent where it takes none, as of AEADs. */
+  readonly pfkey?: number;
 }
 
 /** A pseudorandom function (transform type 2). */
@@ -66,6 +68,8 @@ export interface IntegrityAlgorithm extends Standing {
   readonly icvBytes: number;
   /** The name in Linux's XFRM; absent where it has none. */
   readonly xfrm?: string;
+  /** The number in Linux's PF_KEY (SADB_AALG_*), which means one truncation: 96 bits with SHA-256. */
+  readonly pfkey?: number;
 }
 
 /** A key exchange method (transform type 4). */
@@ -213,9 +217,14 @@ export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
   ...ccm(16, 16),
   ...ccm(15, 12),
   ...ccm(14, 8),
-  ...sizes('aes#', 12, 'aes-cbc', { ivBytes: 16, blockBytes: 16, xfrm: 'cbc(aes)' }),
-  ...sizes('aes#ctr', 13, 'aes-ctr', { saltBytes: 4, ivBytes: 8, xfrm: 'rfc3686(ctr(aes))' }),
-  ...sizes('camellia#', 23, 'camellia-cbc', { ivBytes: 16, blockBytes: 16, xfrm: 'cbc(camellia)' }),
+  ...sizes('aes#', 12, 'aes-cbc', { ivBytes: 16, blockBytes: 16, xfrm: 'cbc(aes)', pfkey: 12 }),
+  ...sizes('aes#ctr', 13, 'aes-ctr', { saltBytes: 4, ivBytes: 8, xfrm: 'rfc3686(ctr(aes))', pfkey: 13 }),
+  ...sizes('camellia#', 23, 'camellia-cbc', {
+    ivBytes: 16,
+    blockBytes: 16,
+    xfrm: 'cbc(camellia)',
+    pfkey: 22,
+  }),
   ...sizes('aes#gmac', 21, 'aes-gmac', {
     saltBytes: 4,
     ivBytes: 8,
@@ -229,6 +238,7 @@ export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
     ivBytes: 0,
     only: 'esp',
     xfrm: 'ecb(cipher_null)',
+    pfkey: 11,
   }),
   cipher('3des', 3, '3des-cbc', {
     keyBits: 192,
@@ -237,6 +247,7 @@ export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
     blockBytes: 8,
     old: true,
     xfrm: 'cbc(des3_ede)',
+    pfkey: 3,
   }),
   cipher('des', 2, 'des-cbc', {
     keyBits: 64,
@@ -245,6 +256,7 @@ export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
     blockBytes: 8,
     old: true,
     xfrm: 'cbc(des)',
+    pfkey: 2,
   }),
   prf('prfmd5', 1, 16, { old: true }),
   prf('prfsha1', 2, 20),
@@ -253,15 +265,15 @@ export const ALGORITHMS: readonly Algorithm[] = Object.freeze([
   prf('prfsha512', 7, 64),
   prf('prfaesxcbc', 4, 16, { fixedKeyBytes: 16 }),
   prf('prfaescmac', 8, 16, { fixedKeyBytes: 16 }),
-  integ('md5', 1, 16, 12, 'hmac(md5)', { old: true }),
-  integ('sha1', 2, 20, 12, 'hmac(sha1)'),
+  integ('md5', 1, 16, 12, 'hmac(md5)', { old: true, pfkey: 2 }),
+  integ('sha1', 2, 20, 12, 'hmac(sha1)', { pfkey: 3 }),
   integ('sha256', 12, 32, 16, 'hmac(sha256)'),
-  integ('sha384', 13, 48, 24, 'hmac(sha384)'),
-  integ('sha512', 14, 64, 32, 'hmac(sha512)'),
-  integ('aesxcbc', 5, 16, 12, 'xcbc(aes)'),
+  integ('sha384', 13, 48, 24, 'hmac(sha384)', { pfkey: 6 }),
+  integ('sha512', 14, 64, 32, 'hmac(sha512)', { pfkey: 7 }),
+  integ('aesxcbc', 5, 16, 12, 'xcbc(aes)', { pfkey: 9 }),
   integ('aescmac', 8, 16, 12, 'cmac(aes)'),
   // What Linux before 2.6.33 and old Androids mean by number 12; a peer does not say which it is.
-  integ('sha256_96', 12, 32, 12, 'hmac(sha256)', { only: 'esp' }),
+  integ('sha256_96', 12, 32, 12, 'hmac(sha256)', { only: 'esp', pfkey: 5 }),
   dh('curve25519', 31, 32, 32, 32, true),
   dh('curve448', 32, 56, 56, 56),
   dh('ecp256', 19, 64, 32, 32, true),

@@ -18,6 +18,7 @@ for (const [target, proves] of [
   ['inbound', 'no forged packet comes through, what comes through is whole, and each is counted once'],
   ['outbound', 'each packet takes the policy and SA of a plain list, and comes out of its SA as it went in'],
   ['netlink', 'what the kernel sends is read within its bounds, and an SA that moves stays the same'],
+  ['pfkey', 'what the PF_KEY socket gives is read within its bounds'],
   ['joiner', 'what is joined and cut again is what came, and headers that lie lead nowhere outside'],
 ] as const)
   test(`${proves}: corpus and ${MUTATIONS} mutations of it`, { timeout: 400_000 }, (t) => {
