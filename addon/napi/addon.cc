@@ -30,8 +30,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Xfrm", ike::XfrmObject::define(env));
   exports.Set("xfrmRequest", Napi::Function::New<ike::xfrmRequest>(env, "xfrmRequest"));
   exports.Set("xfrmReplies", Napi::Function::New<ike::xfrmReplies>(env, "xfrmReplies"));
-  exports.Set("openKernelSocket",
-              Napi::Function::New<ike::openKernelSocketFd>(env, "openKernelSocket"));
+  exports.Set("openKernelSocket", Napi::Function::New<ike::openKernelSocketFd>(env, "openKernelSocket"));
   exports.Set("gcmKernels", Napi::Function::New<ike::gcmKernelNames>(env, "gcmKernels"));
   exports.Set("baselineEvp", Napi::Function::New<ike::baselineEvp>(env, "baselineEvp"));
   exports.Set("splitPacket", Napi::Function::New<ike::splitPacket>(env, "splitPacket"));
