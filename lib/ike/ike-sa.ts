@@ -18,6 +18,11 @@ export interface MakeChildOptions {
   readonly needed?: () => boolean;
 }
 
+export interface ChildOrder {
+  readonly config: ChildConfig;
+  readonly options: MakeChildOptions;
+}
+
 export abstract class AnyIkeSa {
   abstract readonly version: 1 | 2;
   readonly id: number;
@@ -116,6 +121,10 @@ export abstract class AnyIkeSa {
 
   /** Makes a Child SA; the keeper hears of it, or of the failure. */
   abstract makeChild(config: ChildConfig, options: MakeChildOptions): void;
+  /** Makes several; a version may do it in fewer exchanges. */
+  makeChildren(orders: readonly ChildOrder[]): void {
+    for (const { config, options } of orders) this.makeChild(config, options);
+  }
   /** Replaces a Child SA. `settled`: it turned out to be needless, or the Child SA is gone. */
   abstract rekeyChild(child: ChildSa, settled?: () => void): void;
   /** Ends a Child SA; `reason` is undefined for one that another has replaced. */

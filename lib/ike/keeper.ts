@@ -10,7 +10,7 @@ import type { ChildSa } from './child-sa.ts';
 import type { ChildSaInfo, DownReason, IkeSaInfo } from './events.ts';
 import type { FailureReport } from './failure.ts';
 import type { Host } from './host.ts';
-import type { AnyIkeSa } from './ike-sa.ts';
+import type { AnyIkeSa, ChildOrder } from './ike-sa.ts';
 import { randomShare } from './retransmit.ts';
 import type { Timer } from './runtime.ts';
 import { Traps } from './traps.ts';
@@ -258,10 +258,8 @@ export class ConnectionKeeper {
     );
     if (missing.length === 0) return;
     const ike = this.#usable();
-    if (ike === undefined) {
-      if (!this.#connecting) this.#connect();
-      return;
-    }
+    if (ike === undefined) return this.#connecting ? undefined : this.#connect();
+    const orders: ChildOrder[] = [];
     for (const name of missing) {
       const config = this.connection.children[name];
       if (config === undefined) continue;
@@ -272,8 +270,9 @@ export class ConnectionKeeper {
         this.#making.delete(name);
         return false;
       };
-      ike.makeChild(config, { packet: this.#traps.packetFor(name), needed });
+      orders.push({ config, options: { packet: this.#traps.packetFor(name), needed } });
     }
+    ike.makeChildren(orders);
   }
 
   /** Whether `ike` is the attempt that was under way; it is none any more. */

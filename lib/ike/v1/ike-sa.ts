@@ -6,10 +6,11 @@
 
 import { wipe } from '../../bytes.ts';
 import type { ChildConfig } from '../../config/types.ts';
+import { formatSelector } from '../../ipsec/selector.ts';
 import type { ChildSa } from '../child-sa.ts';
 import { emitDown } from '../emit-down.ts';
 import type { DownReason, IkeSaInfo, PeerSettings } from '../events.ts';
-import { AnyIkeSa, type MakeChildOptions } from '../ike-sa.ts';
+import { AnyIkeSa, type ChildOrder, type MakeChildOptions } from '../ike-sa.ts';
 import type { Datagram } from '../runtime.ts';
 import type { Framed, IsakmpHeader } from '../wire/header.ts';
 import { decodeV1Message } from '../wire/v1/codec.ts';
@@ -22,10 +23,13 @@ import { Dpd, receiveInformational, sayDeleted, sendDelete } from './information
 import { exchangeIv } from './keys.ts';
 import { NewGroups } from './new-group.ts';
 import { type Phase1, wipeV1Keys } from './phase1.ts';
+import { phase2Group } from './phase2-offer.ts';
 import { IvChain, type V1Keys, type V1Suite } from './protect.ts';
 import type { QuickMode } from './quick.ts';
 import { QuickInitiator } from './quick-initiator.ts';
+import { MOST_PARTS } from './quick-parts.ts';
 import { respondQuick } from './quick-responder.ts';
+import { selectorsOf } from './selectors.ts';
 import { emitV1Trace } from './trace.ts';
 import type { Sent } from './turns.ts';
 
@@ -199,12 +203,29 @@ export class V1IkeSa extends AnyIkeSa {
   // ---- orders
 
   makeChild(config: ChildConfig, options: MakeChildOptions): void {
-    this.#add(new QuickInitiator(this, config, options));
+    this.#add(new QuickInitiator(this, [{ config, options }]));
+  }
+
+  /** Those of the same selectors and group in one Quick Mode. */
+  override makeChildren(orders: readonly ChildOrder[]): void {
+    const kindOf = ({ config }: ChildOrder): string => {
+      const { localTs, remoteTs } = selectorsOf(config, this);
+      return [...localTs, ...remoteTs]
+        .map(formatSelector)
+        .concat(phase2Group(config)?.name ?? '', config.mode)
+        .join();
+    };
+    for (let left = orders; left.length > 0; ) {
+      const [first] = left;
+      const alike = left.filter((order) => kindOf(order) === kindOf(first)).slice(0, MOST_PARTS);
+      left = left.filter((order) => !alike.includes(order));
+      this.#add(new QuickInitiator(this, alike));
+    }
   }
 
   rekeyChild(child: ChildSa, settled?: () => void): void {
     const replaces = { replaces: child, ...(settled === undefined ? {} : { settled }) };
-    this.#add(new QuickInitiator(this, child.config, replaces));
+    this.#add(new QuickInitiator(this, [{ config: child.config, options: replaces }]));
   }
 
   deleteChild(child: ChildSa, reason: DownReason | undefined): void {

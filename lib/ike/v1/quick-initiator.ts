@@ -1,7 +1,7 @@
-// Quick Mode as its initiator (RFC 2409 §5.5): a Child SA that is new, or that takes the place of another.
+// Quick Mode as its initiator (RFC 2409 §5.5): Child SAs that are new, or one that takes the place of another.
 //
-//   {HASH(1), SA, Ni, [KE], IDci, IDcr}      ->
-//                                            <-     {HASH(2), SA, Nr, [KE], IDci, IDcr, [N(RESPONDER-LIFETIME)]}
+//   {HASH(1), SA..., Ni, [KE], IDci, IDcr}   ->
+//                                            <-     {HASH(2), SA..., Nr, [KE], IDci, IDcr, [N(RESPONDER-LIFETIME)]}
 //   {HASH(3)}                                ->
 //                                            <-     {HASH(1), N(CONNECTED)}, where the second message had the commit bit
 //
@@ -11,7 +11,7 @@ import { equalBytes, equalConstantTime, uint32, wipe } from '../../bytes.ts';
 import type { ChildConfig } from '../../config/types.ts';
 import type { KeyExchangeAlgorithm } from '../../crypto/algorithms.ts';
 import type { TrafficSelector } from '../../ipsec/selector.ts';
-import { type ChildAgreement, ChildSa } from '../child-sa.ts';
+import type { ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
 import type { MakeChildOptions } from '../ike-sa.ts';
 import { reportFailure } from '../report.ts';
@@ -28,7 +28,6 @@ import { hash1, hash2, hash3 } from './keys.ts';
 import { type Lifetime, responderLife, sooner } from './lifetimes.ts';
 import { isNonce, NONCE_BYTES } from './phase1.ts';
 import {
-  type OwnSpis,
   offerPhase2,
   type Phase2Choice,
   type Phase2Terms,
@@ -36,19 +35,8 @@ import {
   readPhase2Answer,
 } from './phase2-offer.ts';
 import type { IvChain } from './protect.ts';
-import {
-  agreementOf,
-  allocateSpis,
-  carriedOf,
-  childUp,
-  mostOf,
-  originalAddresses,
-  ownerOf,
-  phase2Life,
-  type QuickMode,
-  releaseSpis,
-  v1Obstacle,
-} from './quick.ts';
+import { carriedOf, originalAddresses, ownerOf, phase2Life, type QuickMode, v1Obstacle } from './quick.ts';
+import { type Part, Parts } from './quick-parts.ts';
 import { selectorsOf, selectorToId } from './selectors.ts';
 import { Turns } from './turns.ts';
 
@@ -58,33 +46,34 @@ export interface QuickOptions extends MakeChildOptions {
   readonly settled?: () => void;
 }
 
+/** What a Quick Mode is to make. */
+export interface Order {
+  readonly config: ChildConfig;
+  readonly options: QuickOptions;
+}
+
 /** Deletes of Child SAs that we do not know which are remembered while one is made. */
 const MOST_DELETED = 64;
 
 export class QuickInitiator implements QuickMode {
   readonly messageId: number;
   readonly #ike: V1IkeSa;
-  readonly #config: ChildConfig;
-  readonly #options: QuickOptions;
+  #orders: readonly Order[];
   readonly #turns: Turns;
   readonly #startedAtMs: number;
   readonly #deleted = new Set<string>();
   #chain: IvChain | undefined;
-  #terms: Phase2Terms | undefined;
-  #spis: OwnSpis | undefined;
+  #group: KeyExchangeAlgorithm | undefined;
+  #parts: Parts | undefined;
   #ni = new Uint8Array(0);
-  #localTs: TrafficSelector | undefined;
-  #remoteTs: TrafficSelector | undefined;
   #privateValue: Uint8Array | undefined;
-  #child: ChildSa | undefined;
-  #installing = false;
   #state: 'new' | 'asking' | 'working' | 'waiting' | 'over' = 'new';
   #linger: Timer | undefined;
 
-  constructor(ike: V1IkeSa, config: ChildConfig, options: QuickOptions) {
+  /** `orders`: one, or several new ones of the same selectors and group. */
+  constructor(ike: V1IkeSa, orders: readonly Order[]) {
     this.#ike = ike;
-    this.#config = config;
-    this.#options = options;
+    this.#orders = orders;
     this.#startedAtMs = ike.host.runtime.nowMs();
     this.messageId = ike.newMessageId();
     this.#turns = new Turns(ike, false, () => this.#unanswered());
@@ -92,11 +81,11 @@ export class QuickInitiator implements QuickMode {
 
   /** The same, not begun, under the phase 1 that stands in place of this one's. */
   on(ike: V1IkeSa): QuickInitiator {
-    return new QuickInitiator(ike, this.#config, this.#options);
+    return new QuickInitiator(ike, this.#orders);
   }
 
   get spi(): Uint8Array {
-    return uint32(this.#spis?.spi ?? 0);
+    return uint32(this.#parts?.spis[0]?.spi ?? 0);
   }
 
   get isAsking(): boolean {
@@ -105,33 +94,34 @@ export class QuickInitiator implements QuickMode {
 
   start(): void {
     const ike = this.#ike;
-    const { replaces } = this.#options;
-    if (replaces !== undefined) replaces.rekeyWaits = false;
-    const gone = replaces !== undefined && (replaces.removed || replaces.state !== 'established');
-    if (gone || this.#options.needed?.() === false) {
-      this.#over();
-      return this.#options.settled?.();
+    const needless = this.#orders.filter((order) => !isNeeded(order));
+    this.#orders = this.#orders.filter((order) => !needless.includes(order));
+    const [first] = this.#orders;
+    if (first === undefined) this.#over();
+    for (const { options } of needless) options.settled?.();
+    if (first === undefined) return;
+    for (const { config } of this.#orders) {
+      const obstacle = v1Obstacle(ike, config);
+      if (obstacle !== undefined)
+        return this.#failed(obstacle.code, obstacle.message, { advice: obstacle.advice });
     }
-    const obstacle = v1Obstacle(ike, this.#config);
-    if (obstacle !== undefined)
-      return this.#failed(obstacle.code, obstacle.message, { advice: obstacle.advice });
+    const { replaces } = first.options;
     if (replaces !== undefined) replaces.state = 'rekeying';
     this.#state = 'working';
     ike.takes(this);
     const { runtime } = ike.host;
     this.#ni = Uint8Array.from(runtime.random(NONCE_BYTES));
-    const own = replaces ?? selectorsOf(this.#config, ike);
-    [this.#localTs] = own.localTs;
-    [this.#remoteTs] = own.remoteTs;
-    allocateSpis(ike, this.#config, (spis) => {
-      if (this.#isOver()) {
-        if (spis.ok) releaseSpis(ike, spis.value);
-        return;
-      }
-      if (!spis.ok) return this.#failed('data-plane', spis.error.message);
-      this.#spis = spis.value;
-      const group = phase2Group(this.#config);
-      this.#terms = { config: this.#config, carried: carriedOf(ike), group };
+    const own = replaces ?? selectorsOf(first.config, ike);
+    const pair = { localTs: own.localTs[0], remoteTs: own.remoteTs[0] };
+    const parts = new Parts(
+      ike,
+      this.#orders.map(({ config, options }) => ({ config, ...pair, replaces: options.replaces })),
+    );
+    this.#parts = parts;
+    const group = phase2Group(first.config);
+    this.#group = group;
+    parts.allocate((allocated) => {
+      if (!allocated.ok) return this.#failed('data-plane', allocated.error.message);
       if (group === undefined) return this.#ask([]);
       ike.newGroups.agree(group, (refusal) => {
         if (this.#isOver()) return;
@@ -157,17 +147,19 @@ export class QuickInitiator implements QuickMode {
   #ask(ke: readonly V1Payload[]): void {
     const ike = this.#ike;
     const { keys, suite, host } = ike;
+    const parts = this.#parts;
     this.#chain = ike.chain(this.messageId);
-    if (keys === undefined || suite === undefined || this.#terms === undefined || this.#spis === undefined)
-      return this.end();
-    if (this.#localTs === undefined || this.#remoteTs === undefined) return this.end();
+    if (keys === undefined || suite === undefined || parts === undefined) return this.end();
+    const [{ localTs, remoteTs, config }] = parts.all;
     const payloads: readonly V1Payload[] = [
-      offerPhase2(this.#terms, this.#spis, phase2Life(this.#config)),
+      ...parts.all.map((part, at) =>
+        offerPhase2(this.#termsOf(part.config), parts.spis[at], phase2Life(part.config)),
+      ),
       { type: 'NONCE', data: this.#ni },
       ...ke,
-      selectorToId(this.#localTs),
-      selectorToId(this.#remoteTs),
-      ...originalAddresses(ike, this.#config, true),
+      selectorToId(localTs),
+      selectorToId(remoteTs),
+      ...originalAddresses(ike, config, true),
     ];
     const rest = encodeV1Payloads(payloads).bytes;
     const data = hash1(host.runtime.crypto, suite.hash, keys.a, this.messageId, rest);
@@ -201,76 +193,56 @@ export class QuickInitiator implements QuickMode {
     this.#answered(payloads, frame.header.flags.commit);
   }
 
+  #termsOf(config: ChildConfig): Phase2Terms {
+    return { config, carried: carriedOf(this.#ike), group: this.#group };
+  }
+
   #answered(payloads: readonly Received[], commit: boolean): void {
     const { runtime } = this.#ike.host;
     this.#state = 'working';
-    const sa = findV1(payloads, 'SA');
+    const parts = this.#parts;
+    const answers = allV1(payloads, 'SA');
     const nonce = findV1(payloads, 'NONCE');
     const ke = findV1(payloads, 'KE');
-    const terms = this.#terms;
-    const choice = sa && terms && readPhase2Answer(sa, terms);
-    const fits = ke?.data.length === terms?.group?.responderPublicBytes;
+    const choices = answers.flatMap((answer, at) => {
+      const part = parts?.all[at];
+      return (part && readPhase2Answer(answer, this.#termsOf(part.config))) ?? [];
+    });
+    const group = this.#group;
     if (
-      choice === undefined ||
+      parts === undefined ||
+      answers.length !== parts.all.length ||
+      choices.length !== parts.all.length ||
       nonce === undefined ||
       !isNonce(nonce.data) ||
-      !fits ||
-      !this.#isOurPair(payloads)
+      ke?.data.length !== group?.responderPublicBytes ||
+      !isOurPair(parts.all[0], payloads)
     )
       return this.#undo('the peer answered with what was not offered');
     const life = responderLife(Phase2Attribute, payloads);
-    const method = terms?.group;
-    if (method === undefined || ke === undefined || this.#privateValue === undefined)
-      return this.#install(choice, nonce.data, undefined, life, commit);
-    const job = { op: 'finish', method, privateValue: this.#privateValue, peerPublic: ke.data } as const;
+    const install = (secret: Uint8Array | undefined): void => {
+      if (this.#ike.keys === undefined) return this.end();
+      const exchanged = { ni: this.#ni, nr: nonce.data, secret };
+      const lifeOf = (choice: Phase2Choice): Lifetime => sooner(choice.life, life);
+      parts.install(true, choices, exchanged, lifeOf, (installed) => {
+        if (!installed.ok) return this.#undo(installed.error.message, 'data-plane');
+        this.#third(nonce.data, commit);
+      });
+      wipe(secret);
+    };
+    if (group === undefined || ke === undefined || this.#privateValue === undefined)
+      return install(undefined);
+    const job = {
+      op: 'finish',
+      method: group,
+      privateValue: this.#privateValue,
+      peerPublic: ke.data,
+    } as const;
     runtime.keyExchange(job, (outcome) => {
       wipe(this.#privateValue);
       if (this.#isOver()) return wipe(outcome.ok ? outcome.value.secret : undefined);
       if (!outcome.ok) return this.#undo(outcome.error.message);
-      this.#install(choice, nonce.data, outcome.value.secret, life, commit);
-    });
-  }
-
-  /** The identities are ours, as they must be, or left out, which stands for the peers' own addresses (RFC 2409 §5.5). */
-  #isOurPair(payloads: readonly Received[]): boolean {
-    const [local, remote, ...more] = allV1(payloads, 'ID');
-    if (local === undefined && this.#config.localTs.length + this.#config.remoteTs.length === 0) return true;
-    if (this.#localTs === undefined || this.#remoteTs === undefined || more.length > 0) return false;
-    const same = (id: Received | undefined, own: TrafficSelector): boolean =>
-      id !== undefined && equalBytes(id.body, encodeV1Body(selectorToId(own)));
-    return same(local, this.#localTs) && same(remote, this.#remoteTs);
-  }
-
-  #install(
-    choice: Phase2Choice,
-    nr: Uint8Array,
-    secret: Uint8Array | undefined,
-    life: Lifetime,
-    commit: boolean,
-  ): void {
-    const ike = this.#ike;
-    const { replaces } = this.#options;
-    const spis = this.#spis;
-    if (ike.keys === undefined || this.#localTs === undefined || this.#remoteTs === undefined || !spis)
-      return this.end();
-    const agreed = agreementOf(ike, this.#config, true, choice, spis, { ni: this.#ni, nr, secret });
-    wipe(secret);
-    const agreement: ChildAgreement = {
-      ...agreed,
-      localTs: [this.#localTs],
-      remoteTs: [this.#remoteTs],
-      ...mostOf(sooner(choice.life, life)),
-      ...(replaces === undefined ? {} : { replaces }),
-    };
-    const child = new ChildSa(ike.host, ownerOf(ike), agreement);
-    this.#installing = true;
-    child.install(agreement, (installed) => {
-      this.#installing = false;
-      // Not before: what is taken away while it is put in would be put in all the same.
-      if (this.#isOver()) return child.remove(undefined);
-      if (!installed.ok) return this.#undo(installed.error.message, 'data-plane', false);
-      this.#child = child;
-      this.#third(nr, commit);
+      install(outcome.value.secret);
     });
   }
 
@@ -290,24 +262,16 @@ export class QuickInitiator implements QuickMode {
   }
 
   #up(): void {
-    const child = this.#child;
-    const { host } = this.#ike;
-    if (child === undefined) return this.end();
-    this.#child = undefined;
-    child.activate((error) => {
-      if (error !== undefined) host.runtime.log.error('child-not-sending', { reason: error.message });
-    });
-    child.ike = ownerOf(this.#ike);
+    if (this.#parts === undefined) return this.end();
     this.#over(true);
-    childUp(child, this.#options.replaces);
-    if (peerSpis(child).some(([protocol, spi]) => this.#deleted.has(`${protocol} ${spi}`)))
-      child.remove('deleted-by-peer');
+    for (const child of this.#parts.activate())
+      if (peerSpis(child).some(([protocol, spi]) => this.#deleted.has(`${protocol} ${spi}`)))
+        child.remove('deleted-by-peer');
   }
 
   refused(notify: number): void {
     const name = v1NotifyName(notify);
-    const { replaces } = this.#options;
-    const code = replaces === undefined ? 'child-refused' : 'rekey-refused';
+    const code = this.#orders[0]?.options.replaces === undefined ? 'child-refused' : 'rekey-refused';
     const advice = 'compare the proposals and the traffic selectors of both sides';
     this.#failed(code, `the peer refused with ${name}`, { notify: name, advice });
   }
@@ -317,16 +281,17 @@ export class QuickInitiator implements QuickMode {
   }
 
   /** The peer may have its half: it is told that ours is not there. */
-  #undo(why: string, code = 'child-refused', release = true): void {
-    const { spi = 0, around } = this.#spis ?? {};
-    sendDelete(this.#ike, [
-      {
+  #undo(why: string, code = 'child-refused'): void {
+    const parts = this.#parts;
+    sendDelete(
+      this.#ike,
+      (parts?.spis ?? []).map(({ spi, around }, at) => ({
         spiIn: spi,
-        config: this.#config,
+        config: parts?.all[at].config ?? this.#orders[0].config,
         around: around === undefined ? undefined : { spiIn: around },
-      },
-    ]);
-    this.#failed(code, why, {}, release);
+      })),
+    );
+    this.#failed(code, why);
   }
 
   #unanswered(): void {
@@ -342,13 +307,20 @@ export class QuickInitiator implements QuickMode {
     ike.die('dead-peer');
   }
 
-  #failed(code: string, message: string, more: Partial<FailureReport> = {}, release = true): void {
-    const { replaces } = this.#options;
-    this.#abandon(release);
-    if (replaces !== undefined) resumeAfterRekeying(replaces);
+  #failed(code: string, message: string, more: Partial<FailureReport> = {}): void {
+    const ike = this.#ike;
+    this.#abandon();
     this.#over();
-    const failure = { exchange: 'QUICK_MODE', role: 'initiator', code, message } as const;
-    reportFailure(this.#ike, failure, { child: this.#config.name, ...more });
+    // Most peers know of one SA a Quick Mode only.
+    if (this.#orders.length > 1) {
+      for (const { config, options } of this.#orders) ike.makeChild(config, options);
+      return;
+    }
+    for (const { config, options } of this.#orders) {
+      if (options.replaces !== undefined) resumeAfterRekeying(options.replaces);
+      const failure = { exchange: 'QUICK_MODE', role: 'initiator', code, message } as const;
+      reportFailure(ike, failure, { child: config.name, ...more });
+    }
   }
 
   end(): void {
@@ -356,25 +328,25 @@ export class QuickInitiator implements QuickMode {
       this.#linger?.cancel();
       return;
     }
-    const { replaces } = this.#options;
     const owner = ownerOf(this.#ike);
-    this.#abandon(true);
-    if (replaces !== undefined) {
-      replaces.rekeyWaits = false;
-      resumeAfterRekeying(replaces);
+    this.#abandon();
+    for (const { options } of this.#orders) {
+      if (options.replaces === undefined) continue;
+      options.replaces.rekeyWaits = false;
+      resumeAfterRekeying(options.replaces);
     }
     this.#over();
     // What was begun under a phase 1 that has gone is still wanted under the one in its place.
     if (owner === this.#ike || !owner.alive) return;
-    if (replaces === undefined) owner.makeChild(this.#config, this.#options);
-    else owner.rekeyChild(replaces, this.#options.settled);
+    for (const { config, options } of this.#orders) {
+      if (options.replaces === undefined) owner.makeChild(config, options);
+      else owner.rekeyChild(options.replaces, options.settled);
+    }
   }
 
-  #abandon(release: boolean): void {
+  #abandon(): void {
     wipe(this.#privateValue);
-    if (this.#child !== undefined) this.#child.remove(undefined);
-    else if (release && !this.#installing && this.#spis !== undefined) releaseSpis(this.#ike, this.#spis);
-    this.#child = undefined;
+    this.#parts?.abandon();
   }
 
   /** With `kept` the last message still answers what is repeated. */
@@ -393,4 +365,20 @@ export class QuickInitiator implements QuickMode {
   #isOver(): boolean {
     return this.#state === 'over';
   }
+}
+
+/** Whether it is still wanted. */
+function isNeeded({ options: { replaces, needed } }: Order): boolean {
+  if (replaces !== undefined) replaces.rekeyWaits = false;
+  const gone = replaces !== undefined && (replaces.removed || replaces.state !== 'established');
+  return !gone && needed?.() !== false;
+}
+
+/** The identities are ours, as they must be, or left out, which stands for the peers' own addresses (RFC 2409 §5.5). */
+function isOurPair({ config, localTs, remoteTs }: Part, payloads: readonly Received[]): boolean {
+  const [local, remote, ...more] = allV1(payloads, 'ID');
+  if (local === undefined && config.localTs.length + config.remoteTs.length === 0) return true;
+  const same = (id: Received | undefined, own: TrafficSelector): boolean =>
+    id !== undefined && equalBytes(id.body, encodeV1Body(selectorToId(own)));
+  return more.length === 0 && same(local, localTs) && same(remote, remoteTs);
 }

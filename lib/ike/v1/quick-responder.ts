@@ -5,7 +5,6 @@ import { equalConstantTime, uint32, wipe } from '../../bytes.ts';
 import type { ChildConfig } from '../../config/types.ts';
 import { groupId } from '../../crypto/ikev1-ids.ts';
 import { formatSelector } from '../../ipsec/selector.ts';
-import { type ChildAgreement, ChildSa } from '../child-sa.ts';
 import type { FailureReport } from '../failure.ts';
 import { reportFailure } from '../report.ts';
 import { patienceMs } from '../retransmit.ts';
@@ -31,26 +30,14 @@ import { isNonce, NONCE_BYTES } from './phase1.ts';
 import {
   answerPhase2,
   choosePhase2,
-  type OwnSpis,
   offeredGroups,
   type Phase2Choice,
   v1ProtocolOf,
 } from './phase2-offer.ts';
 import type { IvChain } from './protect.ts';
-import {
-  agreementOf,
-  allocateSpis,
-  carriedOf,
-  childUp,
-  mostOf,
-  originalAddresses,
-  ownerOf,
-  phase2Life,
-  type QuickMode,
-  releaseSpis,
-  v1Obstacle,
-} from './quick.ts';
+import { carriedOf, originalAddresses, ownerOf, phase2Life, type QuickMode, v1Obstacle } from './quick.ts';
 import { type Fit, fittingChildren, groupsOf, offeredSelectors, sameAs } from './quick-choice.ts';
+import { MOST_PARTS, Parts } from './quick-parts.ts';
 import { Turns } from './turns.ts';
 
 /** The first message of a Quick Mode whose id was not used before. */
@@ -73,6 +60,13 @@ export function respondQuick(ike: V1IkeSa, datagram: Datagram, frame: Framed<Isa
   quick.begin(datagram, frame.header, payloads);
 }
 
+/** An SA payload of the initiator with the child that it is for. */
+interface Chosen {
+  readonly sa: SaPayload;
+  readonly fit: Fit;
+  readonly choice: Phase2Choice;
+}
+
 class QuickResponder implements QuickMode {
   readonly messageId: number;
   spi = new Uint8Array(0);
@@ -85,8 +79,7 @@ class QuickResponder implements QuickMode {
   #nr = new Uint8Array(0);
   /** As the initiator wrote them: the answer repeats them. */
   #identities: readonly V1Payload[] = [];
-  #child: ChildSa | undefined;
-  #replaces: ChildSa | undefined;
+  #parts: Parts | undefined;
   /** The initiator has set the commit bit: it says when its SA is up (RFC 2408 §3.1). */
   #commit: boolean;
   #state: 'working' | 'answered' | 'waiting' | 'over' = 'working';
@@ -113,12 +106,6 @@ class QuickResponder implements QuickMode {
         'malformed',
         'the peer asks for nothing that can be read',
       );
-    if (allV1(payloads, 'SA').length > 1)
-      return this.#refuse(
-        V1Notify.NO_PROPOSAL_CHOSEN,
-        'several-sas',
-        'the peer asks for several SAs in one Quick Mode, and gets one in each',
-      );
     this.#ni = Uint8Array.from(nonce.data);
     this.#identities = allV1(payloads, 'ID');
     const pair = offeredSelectors(this.#ike, payloads);
@@ -137,21 +124,20 @@ class QuickResponder implements QuickMode {
       const what = `no child of ${name} allows ${theirs}`;
       return this.#refuse(V1Notify.INVALID_ID_INFORMATION, 'traffic-selectors', what, { candidates });
     }
-    this.#choose(sa, findV1(payloads, 'KE')?.data, fits);
+    this.#choose(allV1(payloads, 'SA'), findV1(payloads, 'KE')?.data, fits);
   }
 
-  #choose(sa: SaPayload, peerPublic: Uint8Array | undefined, fits: readonly Fit[]): void {
+  #choose(offers: readonly SaPayload[], peerPublic: Uint8Array | undefined, fits: readonly Fit[]): void {
     const ike = this.#ike;
-    const groups = offeredGroups(sa);
-    for (const fit of fits) {
-      if (v1Obstacle(ike, fit.config) !== undefined) continue;
-      for (const group of groupsOf(fit.config)) {
-        if (!ike.newGroups.allows(group)) continue;
-        if (!groups.has(group && groupId(group)) || group?.initiatorPublicBytes !== peerPublic?.length)
-          continue;
-        const choice = choosePhase2(sa, { config: fit.config, carried: carriedOf(ike), group });
-        if (choice !== undefined) return this.#make(sa, fit, choice, peerPublic);
-      }
+    const chosen: Chosen[] = [];
+    for (const sa of offers.slice(0, MOST_PARTS + 1)) {
+      // Each SA is another child, and all have the key exchange of the first.
+      const free = fits.filter((fit) => !chosen.some((one) => one.fit === fit));
+      const found = this.#chooseOne(sa, peerPublic, free, chosen[0]?.choice);
+      if (found !== undefined) chosen.push({ sa, ...found });
+    }
+    if (chosen.length === offers.length && chosen.length <= MOST_PARTS) {
+      return this.#make(chosen, peerPublic);
     }
     const [{ config }] = fits;
     const obstacle = v1Obstacle(ike, config);
@@ -168,89 +154,100 @@ class QuickResponder implements QuickMode {
     });
   }
 
-  #make(sa: SaPayload, fit: Fit, choice: Phase2Choice, peerPublic: Uint8Array | undefined): void {
+  #chooseOne(
+    sa: SaPayload,
+    peerPublic: Uint8Array | undefined,
+    fits: readonly Fit[],
+    before: Phase2Choice | undefined,
+  ): { readonly fit: Fit; readonly choice: Phase2Choice } | undefined {
+    const ike = this.#ike;
+    const groups = offeredGroups(sa);
+    for (const fit of fits) {
+      if (v1Obstacle(ike, fit.config) !== undefined) continue;
+      for (const group of groupsOf(fit.config)) {
+        if (before !== undefined && before.suite.ke !== group) continue;
+        if (!ike.newGroups.allows(group)) continue;
+        if (!groups.has(group && groupId(group)) || group?.initiatorPublicBytes !== peerPublic?.length)
+          continue;
+        const choice = choosePhase2(sa, { config: fit.config, carried: carriedOf(ike), group });
+        if (choice !== undefined) return { fit, choice };
+      }
+    }
+    return undefined;
+  }
+
+  #make(chosen: readonly Chosen[], peerPublic: Uint8Array | undefined): void {
     const ike = this.#ike;
     const { runtime, config } = ike.host;
-    this.#replaces = sameAs(ownerOf(ike), fit);
-    const most = config.limits.childSasPerIkeSa * (this.#replaces === undefined ? 1 : 2);
-    if (ownerOf(ike).children.size >= most) {
+    const owner = ownerOf(ike);
+    const parts = new Parts(
+      ike,
+      chosen.map(({ fit }) => ({ ...fit, replaces: sameAs(owner, fit) })),
+    );
+    const fresh = parts.all.filter(({ replaces }) => replaces === undefined).length;
+    const { childSasPerIkeSa } = config.limits;
+    const room = owner.children.size + parts.all.length <= childSasPerIkeSa * (fresh > 0 ? 1 : 2);
+    if (!room) {
       const limit = 'there are as many Child SAs as limits.childSasPerIkeSa allows';
       return this.#refuse(V1Notify.NO_PROPOSAL_CHOSEN, 'limit', limit);
     }
+    this.#parts = parts;
     this.#nr = Uint8Array.from(runtime.random(NONCE_BYTES));
-    allocateSpis(ike, fit.config, (spis) => {
-      if (this.#isOver()) {
-        if (spis.ok) releaseSpis(ike, spis.value);
-        return;
-      }
-      if (!spis.ok) return this.#refuse(V1Notify.NO_PROPOSAL_CHOSEN, 'data-plane', spis.error.message);
-      const method = choice.suite.ke;
-      if (method === undefined || peerPublic === undefined)
-        return this.#install(sa, fit, choice, spis.value, undefined);
+    parts.allocate((allocated) => {
+      if (!allocated.ok)
+        return this.#refuse(V1Notify.NO_PROPOSAL_CHOSEN, 'data-plane', allocated.error.message);
+      const method = chosen[0]?.choice.suite.ke;
+      if (method === undefined || peerPublic === undefined) return this.#install(parts, chosen, undefined);
       const seed = runtime.random(method.seedBytes);
       runtime.keyExchange({ op: 'respond', method, seed, peerPublic }, (outcome) => {
         wipe(seed);
-        if (this.#isOver() || !outcome.ok) {
-          releaseSpis(ike, spis.value);
-          if (outcome.ok) return wipe(outcome.value.secret);
+        if (this.#isOver()) return wipe(outcome.ok ? outcome.value.secret : undefined);
+        if (!outcome.ok)
           return this.#refuse(V1Notify.INVALID_KEY_INFORMATION, 'key-exchange', outcome.error.message);
-        }
-        this.#install(sa, fit, choice, spis.value, outcome.value);
+        this.#install(parts, chosen, outcome.value);
       });
     });
   }
 
   #install(
-    sa: SaPayload,
-    { config, localTs, remoteTs }: Fit,
-    choice: Phase2Choice,
-    spis: OwnSpis,
+    parts: Parts,
+    chosen: readonly Chosen[],
     exchanged: { readonly publicValue: Uint8Array; readonly secret: Uint8Array } | undefined,
   ): void {
     const ike = this.#ike;
     if (ike.keys === undefined) return this.end();
-    const parts = { ni: this.#ni, nr: this.#nr, secret: exchanged?.secret };
-    const agreed = agreementOf(ike, config, false, choice, spis, parts);
+    const choices = chosen.map(({ choice }) => choice);
+    const material = { ni: this.#ni, nr: this.#nr, secret: exchanged?.secret };
+    parts.install(
+      false,
+      choices,
+      material,
+      ({ life }) => life,
+      (installed) => {
+        if (!installed.ok)
+          return this.#refuse(V1Notify.NO_PROPOSAL_CHOSEN, 'data-plane', installed.error.message, {
+            child: parts.all.map(({ config }) => config.name).join(', '),
+          });
+        this.#answer(parts, chosen, exchanged?.publicValue);
+      },
+    );
     wipe(exchanged?.secret);
-    const agreement: ChildAgreement = {
-      ...agreed,
-      localTs: [localTs],
-      remoteTs: [remoteTs],
-      ...mostOf(choice.life),
-      ...(this.#replaces === undefined ? {} : { replaces: this.#replaces }),
-    };
-    const child = new ChildSa(ike.host, ownerOf(ike), agreement);
-    child.install(agreement, (installed) => {
-      // Not before: what is taken away while it is put in would be put in all the same.
-      if (this.#isOver()) return child.remove(undefined);
-      if (!installed.ok) {
-        return this.#refuse(V1Notify.NO_PROPOSAL_CHOSEN, 'data-plane', installed.error.message, {
-          child: config.name,
-        });
-      }
-      this.#child = child;
-      this.#answer(sa, child, choice, spis, exchanged?.publicValue);
-    });
   }
 
-  #answer(
-    sa: SaPayload,
-    child: ChildSa,
-    choice: Phase2Choice,
-    spis: OwnSpis,
-    publicValue: Uint8Array | undefined,
-  ): void {
+  #answer(parts: Parts, chosen: readonly Chosen[], publicValue: Uint8Array | undefined): void {
     const ike = this.#ike;
     const { keys, suite, host } = ike;
     if (keys === undefined || suite === undefined) return this.end();
-    const { spiIn, config } = child;
+    const [{ config }] = parts.all;
     const payloads: readonly V1Payload[] = [
-      { ...sa, proposals: answerPhase2(choice, spis) },
+      ...chosen.map(({ sa, choice }, at) => ({ ...sa, proposals: answerPhase2(choice, parts.spis[at]) })),
       { type: 'NONCE', data: this.#nr },
       ...(publicValue === undefined ? [] : [{ type: 'KE', data: publicValue } as const]),
       ...this.#identities,
       ...originalAddresses(ike, config, false),
-      ...this.#lifetime(config, choice.life, spiIn),
+      ...chosen.flatMap(({ choice }, at) =>
+        this.#lifetime(parts.all[at].config, choice.life, parts.spis[at].spi),
+      ),
     ];
     const rest = encodeV1Payloads(payloads).bytes;
     const data = hash2(host.runtime.crypto, suite.hash, keys.a, this.messageId, this.#ni, rest);
@@ -308,20 +305,14 @@ class QuickResponder implements QuickMode {
   }
 
   #up(): void {
-    const child = this.#child;
-    if (child === undefined) return this.end();
-    this.#child = undefined;
-    child.activate((error) => {
-      if (error !== undefined)
-        this.#ike.host.runtime.log.error('child-not-sending', { reason: error.message });
-    });
-    child.ike = ownerOf(this.#ike);
+    if (this.#parts === undefined) return this.end();
     this.#over(true);
-    childUp(child, this.#replaces);
+    this.#parts.activate();
   }
 
   #refuse(notify: number, code: string, message: string, more: Partial<FailureReport> = {}): void {
     const failure = { exchange: 'QUICK_MODE', role: 'responder', code, message } as const;
+    this.#parts?.abandon();
     reportFailure(this.#ike, failure, { notify: v1NotifyName(notify), ...more });
     sayError(this.#ike, notify, this.#protocol, this.spi);
     this.#over(true);
@@ -330,8 +321,7 @@ class QuickResponder implements QuickMode {
   /** The third message did not come. */
   #unanswered(): void {
     this.#ike.host.count('quick-mode-unfinished');
-    this.#child?.remove(undefined);
-    this.#child = undefined;
+    this.#parts?.abandon();
     this.#over();
   }
 
@@ -339,17 +329,18 @@ class QuickResponder implements QuickMode {
   refused(): void {}
 
   deletedByPeer(spiOut: number, protocol: number): void {
-    const child = this.#child;
-    if (child === undefined || this.#state === 'working') return;
-    if (!peerSpis(child).some(([one, spi]) => one === protocol && spi === spiOut)) return;
-    child.remove(undefined);
-    this.#child = undefined;
+    const { children = [] } = this.#parts ?? {};
+    if (this.#state === 'working') return;
+    const isOne = children.some((child) =>
+      peerSpis(child).some(([one, spi]) => one === protocol && spi === spiOut),
+    );
+    if (!isOne) return;
+    this.#parts?.abandon();
     this.#over();
   }
 
   end(): void {
-    this.#child?.remove(undefined);
-    this.#child = undefined;
+    this.#parts?.abandon();
     this.#over();
     this.#linger?.cancel();
   }
