@@ -27,6 +27,7 @@ const FRAGMENTATION = vendor('fragmentation', '4048b7d56ebce88525e7de7f00d6c2d3'
 const FRAGMENTATION_FLAGS = Uint8Array.of(0x80, 0, 0, 0);
 const UNITY_VERSION = Uint8Array.of(1, 0);
 
+/** Most ids are the MD5 of what they stand for; the others were seen on the wire (ike-scan's and FortiGate's logs). */
 const KNOWN: readonly Vendor[] = [
   NATT_RFC,
   NATT_DRAFT_03,
@@ -36,8 +37,33 @@ const KNOWN: readonly Vendor[] = [
   XAUTH,
   UNITY,
   FRAGMENTATION,
-  vendor('Windows', '1e2b516905991c7d7c96fcbfb587e461', true),
-  vendor('strongSwan', '882fe56d6fd20dbc2251613b2ebe5beb'),
+  ...[
+    ['draft-ietf-ipsec-nat-t-ike', '4df37928e9fc4fd1b3262170d515c662'],
+    ['draft-ietf-ipsec-nat-t-ike-00', '4485152d18b6bbcd0be8a8469579ddcc'],
+    ['draft-ietf-ipsec-nat-t-ike-01', '16f6ca16e4a4066d83821a0f0aeaa862'],
+    ['draft-ietf-ipsec-nat-t-ike-04', '9909b64eed937c6573de52ace952fa6b'],
+    ['draft-ietf-ipsec-nat-t-ike-05', '80d0bb3def54565ee84645d4c85ce3ee'],
+    ['draft-ietf-ipsec-nat-t-ike-06', '4d1e0e136deafa34c4f3ea9f02ec7285'],
+    ['draft-ietf-ipsec-nat-t-ike-07', '439b59f8ba676c4c7737ae22eab8f582'],
+    ['draft-ietf-ipsec-nat-t-ike-08', '8f8d83826d246b6fc7a8a6a428c11de8'],
+    ['strongSwan', '882fe56d6fd20dbc2251613b2ebe5beb'],
+    ['KAME/racoon', '7003cbc1097dbe9c2600ba6983bc8b35'],
+    ['Vid-Initial-Contact', '26244d38eddb61b3172a36e3d0cfb819'],
+    ['MS-Negotiation Discovery Capable', 'fb1de3cdf341b7ea16b7e5be0855f120'],
+    ['MS-MamieExists', '214ca4faffa7f32d6748e5303395ae83'],
+    ['IKE CGA version 1', 'e3a5966a76379fe707228231e5ce8652'],
+    ['GSSAPI', '621b04bb09882ac1e15935fefa24aeee'],
+    ['NLBS_PRESENT', '72872b95fcda2eb708efe322119b4971'],
+  ].map(([name, hex]) => vendor(name, hex)),
+  ...[
+    ['Windows', '1e2b516905991c7d7c96fcbfb587e461'],
+    ['Cisco VPN 3000', '1f07f70eaa6514d3b0fa96542a'],
+    ['Check Point', 'f4ed19e0c114eb516faaac0ee37daf2807b4381f'],
+    ['FortiGate', '8299031757a36082c6a621de'],
+    ['SafeNet SoftRemote', '47bbe7c993f1fc13b4e6d0db565c68e5'],
+    ['SonicWall', '5b362bc820f6'],
+    ['Nortel Contivity', '424e4553000000'],
+  ].map(([name, hex]) => vendor(name, hex, true)),
 ];
 
 /** What we say: both ways of NAT traversal that peers still speak, dead peer detection, and what a connection wants beyond that. */
