@@ -9,12 +9,19 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-/** OpenSSL's headers come with Node's. */
+/** OpenSSL's headers come with Node's; the library is Debian's. */
 const NODE_HEADERS = join(dirname(dirname(process.execPath)), 'include', 'node');
 const SOURCES = [
-  ...['address', 'checksum', 'error-queue', 'netlink', 'raw-socket', 'tun', 'udp-socket'].map(
-    (name) => `addon/net/${name}.cc`,
-  ),
+  ...[
+    'address',
+    'checksum',
+    'error-queue',
+    'netlink',
+    'netlink-reader',
+    'raw-socket',
+    'tun',
+    'udp-socket',
+  ].map((name) => `addon/net/${name}.cc`),
   ...['icmp', 'overhead', 'path-mtu'].map((name) => `addon/path/${name}.cc`),
 ];
 
@@ -31,11 +38,15 @@ export function buildProbe(): { readonly folder: string; readonly path: string }
     '-pthread',
   ];
   const places = ['-Iaddon', '-isystem', NODE_HEADERS, '-o', path];
-  const { status, stderr } = spawnSync('g++', [...flags, ...places, 'test/net/path-probe.cc', ...SOURCES], {
-    cwd: ROOT,
-    encoding: 'utf8',
-    timeout: 240_000,
-  });
+  const { status, stderr } = spawnSync(
+    'g++',
+    [...flags, ...places, 'test/net/path-probe.cc', ...SOURCES, '-l:libcrypto.so.3'],
+    {
+      cwd: ROOT,
+      encoding: 'utf8',
+      timeout: 240_000,
+    },
+  );
   if (status !== 0) throw new Error(stderr);
   return { folder, path };
 }
